@@ -1,0 +1,58 @@
+"""The networks by name. A new one is a `Network` in a file of its own and one line here."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+
+from kdutils.errors import UserError, choose
+from kdutils.models.base import Features, Network
+from kdutils.models.resnet import ResNet
+
+NARROW, WIDE = (16, 16, 32, 64), (32, 64, 128, 256)
+
+NETWORKS: dict[str, Callable[[int], Network]] = {  # name -> constructor, which takes the number of classes
+    "tiny": lambda num_classes: ResNet(8, (8, 8, 16, 32), num_classes),  # ours, for the quick size
+    "resnet8": lambda num_classes: ResNet(8, NARROW, num_classes),
+    "resnet20": lambda num_classes: ResNet(20, NARROW, num_classes),
+    "resnet32": lambda num_classes: ResNet(32, NARROW, num_classes),
+    "resnet44": lambda num_classes: ResNet(44, NARROW, num_classes),
+    "resnet56": lambda num_classes: ResNet(56, NARROW, num_classes),
+    "resnet110": lambda num_classes: ResNet(110, NARROW, num_classes),
+    "resnet8x4": lambda num_classes: ResNet(8, WIDE, num_classes),
+    "resnet32x4": lambda num_classes: ResNet(32, WIDE, num_classes),
+}
+
+
+def build(name: str, num_classes: int, image_size: int = 32) -> Network:
+    """A freshly initialised network (from torch's global generator) for square images of side `image_size` pixels.
+
+    UserError for an unknown name, fewer than two classes, or a size that the network is not meant for.
+    """
+    choose("network", name, NETWORKS)
+    if num_classes < 2:
+        raise UserError(f"{name} needs at least 2 classes to tell apart, not {num_classes}")
+    model = NETWORKS[name](num_classes)
+    sizes = model.image_sizes
+    if image_size not in sizes:
+        fitting = [other for other, sides in image_sizes().items() if image_size in sides]
+        advice = f"choose one of: {', '.join(fitting)}" if fitting else "resize the images"
+        raise UserError(
+            f"{name} takes square images of {sizes[0]} to {sizes[-1]} pixels, not {image_size}. "
+            f"For {image_size} pixels {advice}"
+        )
+    model.name = name
+    return model
+
+
+def image_sizes() -> dict[str, range]:
+    """The image sizes that each network takes, by name."""
+    with torch.device("meta"):  # the shape of a network without its memory
+        return {name: construct(2).image_sizes for name, construct in NETWORKS.items()}
+
+
+def feature_shapes(model: Network, image_size: int = 32) -> Features:
+    """The shapes, without the batch dimension, of what `model.features` gives for images of this size."""
+    skeleton = copy.deepcopy(model).to("meta").eval()
+    maps, pooled, logits = skeleton.features(torch.empty(2, 3, image_size, image_size, device="meta"))
+    return Features(tuple(tuple(m.shape[1:]) for m in maps), tuple(pooled.shape[1:]), tuple(logits.shape[1:]))
