@@ -1,0 +1,65 @@
+# The commands of the book. `make help` lists them.
+# A Python other than python3: make PYTHON=python3.12 book. An environment of your own (conda): make BIN=$CONDA_PREFIX/bin book.
+
+PYTHON ?= python3
+VENV := .venv
+ifdef BIN
+INSTALLED :=
+else
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+endif
+
+# One thread a process: two chapters execute side by side, and one CPU gives the same digits twice.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install book serve pdf linkcheck test lint format lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## make .venv from requirements.lock (the other commands do it by themselves)
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Installing into $(VENV), once; this takes some minutes"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(INSTALLED) ## execute the notebooks and build the book into _build/html
+	@$(BIN)/kdutils book
+
+serve: $(INSTALLED) ## build the book, show it on localhost and build again when a file changes
+	@$(BIN)/kdutils serve
+
+pdf: $(INSTALLED) ## print the whole book to _build/book.pdf (needs chromium)
+	@$(BIN)/kdutils pdf
+
+linkcheck: $(INSTALLED) ## try the book's links to other sites (needs the network)
+	@$(BIN)/kdutils linkcheck
+
+test: $(INSTALLED) ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## check code and notebooks with ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED) ## let ruff tidy code and notebooks
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## resolve pyproject.toml's ranges anew and write requirements.lock
+	$(PYTHON) -m venv _build/lock
+	_build/lock/bin/python -m pip install --disable-pip-version-check --editable '.[test,course,cluster]'
+	(sed -n '/^#/p' requirements.lock; _build/lock/bin/python -m pip freeze --all | \
+		grep -v -i -E '^(#|-e|pip=|nvidia|cuda|triton)' | sed 's/+[a-z0-9.]*$$//' | sort -f) > _build/requirements.lock
+	mv _build/requirements.lock requirements.lock
+	rm -r _build/lock
+
+clean: ## remove what the commands made, .venv too
+	rm -rf $(VENV) _build
