@@ -1,0 +1,132 @@
+"""What a data set is to the rest of the package: two splits of uint8 images and a few facts about them."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from kdutils.errors import UserError
+
+
+class Split(Protocol):
+    """Images with labels; `labels` is int64 [N]."""
+
+    labels: Tensor
+
+    def __len__(self) -> int: ...
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The images (uint8 [n, 3, H, W]) and labels (int64 [n]) at the positions `index`."""
+
+    def subset(self, index: Tensor) -> "Split":
+        """The split that holds only the positions `index`."""
+
+
+@dataclass(frozen=True)
+class MemorySplit:
+    """A split whose images lie in memory: uint8 [N, 3, H, W]."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        index = index.to(self.images.device)
+        return self.images[index], self.labels[index]
+
+    def subset(self, index: Tensor) -> "MemorySplit":
+        return MemorySplit(self.images[index], self.labels[index])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named data set, with what the schemes need to know about its images.
+
+    `mean` and `std` are per channel, for images scaled to 0..1. `crop_padding` and `cutout_size` are in pixels;
+    `policy` is the AutoAugment policy ("cifar10" or "imagenet").
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    image_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    crop_padding: int
+    cutout_size: int
+    policy: str
+
+    def __post_init__(self) -> None:
+        for part, split in (("training", self.train), ("test", self.test)):
+            check_labels(f"{self.name} {part} set", split.labels, len(self.classes))
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Images in 0..255 (uint8 or float) -> what the networks take: float32, zero mean, unit spread."""
+        mean = torch.tensor(self.mean, device=x.device).view(3, 1, 1) * 255
+        std = torch.tensor(self.std, device=x.device).view(3, 1, 1) * 255
+        return (x.float() - mean) / std
+
+    def resident(self, device: torch.device | str) -> "Dataset":
+        """The same data set with its in-memory images held on `device`."""
+
+        def move(split: Split) -> Split:
+            if isinstance(split, MemorySplit):
+                return MemorySplit(split.images.to(device), split.labels.to(device))
+            return split
+
+        return replace(self, train=move(self.train), test=move(self.test))
+
+
+def check_labels(what: str, labels: Tensor, num_classes: int) -> None:
+    """Refuse an empty split, and labels outside 0..num_classes-1."""
+    if len(labels) == 0:
+        raise UserError(f"the {what} holds no images")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_classes:
+        raise UserError(f"the {what} has labels from {low} to {high}; expected 0 to {num_classes - 1}")
+
+
+def first_per_class(dataset: Dataset, n: int) -> Dataset:
+    """The few-shot transfer set: the first `n` training images of each class; the test set stays whole."""
+    keep = [torch.nonzero(dataset.train.labels == c).flatten()[:n] for c in range(len(dataset.classes))]
+    short = [dataset.classes[c] for c, index in enumerate(keep) if len(index) < n]
+    if short or n < 1:
+        raise UserError(f"cannot take {n} training images a class of {dataset.name}: too few in {short[:3] or 'all'}")
+    return replace(dataset, train=dataset.train.subset(torch.cat(keep)))
+
+
+def batches(split: Split, indices: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield (images, labels, index) for each index; the next batch is read while the current one is used."""
+    if isinstance(split, MemorySplit):
+        for index in indices:
+            yield *split.batch(index), index
+        return
+    with ThreadPoolExecutor(1) as reader:
+        waiting = None
+        for index in indices:
+            following = (reader.submit(split.batch, index), index)
+            if waiting:
+                yield *waiting[0].result(), waiting[1]
+            waiting = following
+        if waiting:
+            yield *waiting[0].result(), waiting[1]
+
+
+def shuffled(n: int, batch_size: int, generator: torch.Generator, drop_last: bool) -> list[Tensor]:
+    """One epoch's random mini-batches of positions 0..n-1; a last batch of one image is always dropped."""
+    order = torch.randperm(n, generator=generator).split(batch_size)
+    smallest = batch_size if drop_last else 2
+    return [index for index in order if len(index) >= smallest]
+
+
+def need_folder(path: Path, name: str, holds: str) -> None:
+    """Refuse a folder that is not there, saying what it should hold."""
+    if not path.is_dir():
+        raise UserError(f"no folder {path}. {name} is read from a folder that holds {holds}: name it with data_dir")
