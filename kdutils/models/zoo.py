@@ -7,7 +7,13 @@ import torch
 
 from kdutils.errors import UserError, choose
 from kdutils.models.base import Features, Network
+from kdutils.models.mobilenetv2 import MobileNetV2
 from kdutils.models.resnet import ResNet
+from kdutils.models.resnet_bottleneck import ResNet50
+from kdutils.models.resnet_imagenet import ImageNetResNet
+from kdutils.models.shufflenetv2 import ShuffleNetV2
+from kdutils.models.vgg import VGG
+from kdutils.models.wrn import WideResNet
 
 NARROW, WIDE = (16, 16, 32, 64), (32, 64, 128, 256)
 
@@ -21,6 +27,17 @@ NETWORKS: dict[str, Callable[[int], Network]] = {  # name -> constructor, which 
     "resnet110": lambda num_classes: ResNet(110, NARROW, num_classes),
     "resnet8x4": lambda num_classes: ResNet(8, WIDE, num_classes),
     "resnet32x4": lambda num_classes: ResNet(32, WIDE, num_classes),
+    "ResNet50": ResNet50,
+    "wrn_16_1": lambda num_classes: WideResNet(16, 1, num_classes),
+    "wrn_16_2": lambda num_classes: WideResNet(16, 2, num_classes),
+    "wrn_40_1": lambda num_classes: WideResNet(40, 1, num_classes),
+    "wrn_40_2": lambda num_classes: WideResNet(40, 2, num_classes),
+    "vgg8": lambda num_classes: VGG((1, 1, 1, 1, 1), num_classes),
+    "vgg13": lambda num_classes: VGG((2, 2, 2, 2, 2), num_classes),
+    "MobileNetV2": MobileNetV2,
+    "ShuffleV2": ShuffleNetV2,
+    "resnet18": lambda num_classes: ImageNetResNet((2, 2, 2, 2), num_classes),  # torchvision's, for large images
+    "resnet34": lambda num_classes: ImageNetResNet((3, 4, 6, 3), num_classes),
 }
 
 
