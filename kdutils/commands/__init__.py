@@ -1,0 +1,1 @@
+"""The `kdutils` commands, a module a group; `kdutils.cli` lists them."""
