@@ -1,0 +1,20 @@
+"""Cross-entropy with the labels: training without a teacher."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdutils.losses.base import Method, Targets, Outputs
+
+
+class CrossEntropy(Method):
+    """CE(y, p(x)); x', where there is one, gets the labels mixed as the scheme mixed the images."""
+
+    needs_teacher = False
+
+    def on_x(self, student: Outputs, teacher: Outputs | None, targets: Targets) -> Tensor:
+        return F.cross_entropy(student.logits, targets.labels)
+
+    def on_x_prime(self, student: Outputs, teacher: Outputs | None, targets: Targets) -> Tensor:
+        own = F.cross_entropy(student.logits, targets.labels, reduction="none")
+        other = F.cross_entropy(student.logits, targets.partner, reduction="none")
+        return (targets.lam * own + (1 - targets.lam) * other).mean()

@@ -1,0 +1,28 @@
+"""Knowledge distillation (Hinton et al., 2014): the loss of Eq. 1."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from kdutils.losses.base import Method, Targets, Outputs
+
+
+def kd_divergence(student_logits: Tensor, teacher_logits: Tensor, tau: float) -> Tensor:
+    """tau^2 KL(p_t / tau || p_s / tau), the batch mean in nats: a scalar (Eq. 1). Logits [N, C]."""
+    log_p_s = F.log_softmax(student_logits / tau, dim=1)
+    log_p_t = F.log_softmax(teacher_logits / tau, dim=1)
+    return tau**2 * F.kl_div(log_p_s, log_p_t, reduction="batchmean", log_target=True)
+
+
+class KnowledgeDistillation(Method):
+    """(1 - alpha) CE(y, p_s(x)) + alpha [KL(x) + KL(x')] (Eq. 1, Sec. 4.1); x' never sees a label."""
+
+    def __init__(self, tau: float = 4.0, alpha: float = 0.9) -> None:
+        super().__init__()
+        self.tau, self.alpha = tau, alpha
+
+    def on_x(self, student: Outputs, teacher: Outputs | None, targets: Targets) -> Tensor:
+        hard = F.cross_entropy(student.logits, targets.labels)
+        return (1 - self.alpha) * hard + self.on_x_prime(student, teacher, targets)
+
+    def on_x_prime(self, student: Outputs, teacher: Outputs | None, targets: Targets) -> Tensor:
+        return self.alpha * kd_divergence(student.logits, teacher.logits, self.tau)

@@ -1,0 +1,200 @@
+"""Train a network on labels, distil a student from a teacher, evaluate: one epoch at a time, resumable.
+
+A step reads as Fig. 3(b) of the paper: x = crop+flip of the image, x' = scheme(x); the teacher sees both in one forward
+pass, the student in two (so that BatchNorm sees them apart, as in the released code).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from kdutils import augment, seeds
+from kdutils.augment import Augmented, Scheme
+from kdutils.data import Dataset, Split, batches, shuffled
+from kdutils.errors import UserError
+from kdutils.losses import Method, Targets
+from kdutils.models import Features, Network
+from kdutils.models.inference import for_inference
+
+MILESTONES = (150 / 240, 180 / 240, 210 / 240)  # of the epochs; the learning rate is divided by 10 after each
+MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
+EVALUATION_BATCH = 500
+CPU_CHUNK = 64  # images a teacher forward: more at once fall out of a CPU's cache and take longer each
+STANDARD = {
+    "crop_flip": augment.crop_flip,
+    "flip": augment.flip,
+    "none": augment.identity,
+}
+
+
+class Evaluation(NamedTuple):
+    """Mean cross-entropy in nats, and the percentage of right answers."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """SGD as in CRD and the paper: momentum 0.9, weight decay 5e-4, rate / 10 after 5/8, 6/8 and 7/8 of the epochs."""
+
+    epochs: int
+    lr: float = 0.05
+    batch_size: int = 64
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of epoch number `epoch` (from 0)."""
+        return self.lr * 0.1 ** sum(epoch >= round(m * self.epochs) for m in MILESTONES)
+
+
+@torch.inference_mode()
+def evaluate(model: Network, dataset: Dataset, split: Split) -> Evaluation:
+    """Test loss and accuracy of `model` in evaluation mode over the whole `split`, without augmentation."""
+    was_training, device = model.training, next(model.parameters()).device
+    model.eval()
+    loss, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
+    for x, y, _ in batches(split, torch.arange(len(split)).split(EVALUATION_BATCH)):
+        logits = model(dataset.normalise(x.to(device)))
+        y = y.to(device)
+        loss += F.cross_entropy(logits, y, reduction="sum").double()
+        right += (logits.argmax(1) == y).sum()
+    model.train(was_training)
+    return Evaluation(float(loss) / len(split), 100 * float(right) / len(split))
+
+
+@dataclass
+class Training:
+    """A student's training and all its state. `epoch()` advances it; `state()` and `restore()` make it resumable.
+
+    `scheme` None trains on x alone (the original KD, or a teacher's training). All randomness comes from `seed` by
+    name and epoch, so an epoch gives the same result whether or not the process was restarted before it. The network's
+    own starting weights are the caller's.
+    """
+
+    student: Network
+    method: Method
+    dataset: Dataset
+    schedule: Schedule
+    teacher: Network | None = None
+    scheme: Scheme | None = None
+    granularity: augment.Granularity = "batch"
+    standard: str = "crop_flip"
+    pick_ratio: float = 0.5
+    seed: int = 0
+    epochs_done: int = 0
+    losses: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.device = next(self.student.parameters()).device
+        self.settings = augment.settings(self.dataset, self.granularity)
+        self.runs = augment.pool_runs(self.pick_ratio) if self.scheme and self.scheme.pick else 1
+        if self.teacher is not None:
+            self.teacher = for_inference(self.teacher)
+        self.student.to(memory_format=torch.channels_last).train()
+        weights = [*self.student.parameters(), *self.method.parameters()]
+        self.optimizer = torch.optim.SGD(weights, self.schedule.lr, MOMENTUM, weight_decay=WEIGHT_DECAY)
+
+    def epoch(self) -> float:
+        """Train for one epoch and return its mean loss; a loss that is not finite is a UserError."""
+        number = self.epochs_done
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.rate(number)
+        total, steps = torch.zeros((), device=self.device), 0
+        for x0, targets, generator in self._batches(number):
+            total += self._step(x0, targets, generator)
+            steps += 1
+        loss = float(total) / steps  # read once an epoch: a read-out a step would make a GPU wait
+        if not loss < float("inf"):
+            raise UserError(f"the training loss became {loss} in epoch {number + 1}; try a lower learning rate")
+        self.losses.append(loss)
+        self.epochs_done += 1
+        return loss
+
+    def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Targets, torch.Generator]]:
+        order = seeds.generator(self.seed, "order", epoch)
+        index = shuffled(len(self.dataset.train), self.schedule.batch_size, order, drop_last=False)
+        reading = batches(self.dataset.train, index)
+        bar = tqdm(reading, f"epoch {epoch + 1}/{self.schedule.epochs}", len(index), leave=False, disable=None)
+        for step, (x0, y, positions) in enumerate(bar):
+            x0, y = x0.to(self.device), y.to(self.device)
+            own = torch.ones(len(y), device=self.device)
+            yield x0, Targets(y, y, own, positions.to(self.device)), seeds.generator(self.seed, "step", epoch, step)
+
+    def _step(self, x0: Tensor, targets: Targets, generator: torch.Generator) -> Tensor:
+        """One update of the student on a mini-batch of stored images; returns the loss, still on the device."""
+        x = STANDARD[self.standard](x0, len(x0), generator, self.settings)
+        x_in = self._normalise(x)
+        if self.scheme is None:
+            loss = self.method.on_x(self.student.features(x_in), self._teach(x_in), targets)
+        else:
+            pool = self.scheme(x, generator, self.settings, self.runs)
+            pool_in = self._normalise(pool.x)
+            teacher = self._teach(torch.cat([x_in, pool_in]))
+            kept = self._keep(pool_in, teacher, len(x))
+            loss = self.method.on_x(self.student.features(x_in), _part(teacher, slice(len(x))), targets)
+            loss = loss + self.method.on_x_prime(
+                self.student.features(pool_in[kept]), _part(teacher, len(x) + kept), _mixed(targets, pool.take(kept))
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        return self.dataset.normalise(x).contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def _teach(self, x: Tensor) -> Features | None:
+        """The teacher's outputs for a whole step; the maps, which are large, only where they are used."""
+        if self.teacher is None:
+            return None
+        parts = [self.teacher.features(part) for part in x.split(len(x) if x.is_cuda else CPU_CHUNK)]
+        maps = zip(*(part.maps for part in parts), strict=True) if self.method.needs_maps else ()
+        pooled, logits = (torch.cat([getattr(part, name) for part in parts]) for name in ("pooled", "logits"))
+        return Features(tuple(torch.cat(m) for m in maps), pooled, logits)
+
+    @torch.no_grad()
+    def _keep(self, pool_in: Tensor, teacher: Features | None, n: int) -> Tensor:
+        """Positions in the pool of the x' to train on: all, or the `n` of highest entropy (Eq. 11)."""
+        if self.scheme.pick == "teacher":
+            return augment.pick(teacher.logits[n:], n)
+        if self.scheme.pick == "student":
+            self.student.eval()
+            logits = self.student(pool_in)
+            self.student.train()
+            return augment.pick(logits, n)
+        return torch.arange(n, device=pool_in.device)
+
+    def state(self) -> dict:
+        """Everything that the next epoch depends on, as tensors and plain values."""
+        return {
+            "student": self.student.state_dict(),
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "losses": list(self.losses),
+        }
+
+    def restore(self, state: dict) -> None:
+        """Continue from what `state()` gave."""
+        self.student.load_state_dict(state["student"])
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.losses = list(state["losses"])
+        self.epochs_done = len(self.losses)
+
+
+def _part(teacher: Features | None, index: slice | Tensor) -> Features | None:
+    """The teacher's outputs for some images of a batch."""
+    if teacher is None:
+        return None
+    return Features(tuple(m[index] for m in teacher.maps), teacher.pooled[index], teacher.logits[index])
+
+
+def _mixed(targets: Targets, made: Augmented) -> Targets:
+    """The labels of x': those of the images that it was made of, by their shares."""
+    return Targets(targets.labels[made.own], targets.labels[made.partner], made.lam, targets.index[made.own])
