@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdutils.losses.base import Method, Targets, Outputs
+from kdutils.losses.base import Method, Outputs, Targets
 
 
 class CrossEntropy(Method):

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdutils.losses.base import Method, Targets, Outputs
+from kdutils.losses.base import Method, Outputs, Targets
 
 
 def kd_divergence(student_logits: Tensor, teacher_logits: Tensor, tau: float) -> Tensor:
