@@ -23,7 +23,9 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        return F.relu(self.bn2(self.conv2(x)) + shortcut)
+        x = self.bn2(self.conv2(x))
+        x += shortcut
+        return F.relu(x, inplace=True)
 
 
 def stage(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
@@ -48,7 +50,7 @@ class ResNet(Network):
 
     def features(self, x: Tensor) -> Features:
         """Maps after the stem and after each stage, all past their ReLU."""
-        stem = F.relu(self.bn1(self.conv1(x)))
+        stem = F.relu(self.bn1(self.conv1(x)), inplace=True)
         first = self.layer1(stem)
         second = self.layer2(first)
         third = self.layer3(second)

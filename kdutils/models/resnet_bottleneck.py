@@ -26,7 +26,9 @@ class Bottleneck(nn.Module):
         shortcut = self.shortcut(x)
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = F.relu(self.bn2(self.conv2(x)), inplace=True)
-        return F.relu(self.bn3(self.conv3(x)) + shortcut)
+        x = self.bn3(self.conv3(x))
+        x += shortcut
+        return F.relu(x, inplace=True)
 
 
 def stage(channels_in: int, width: int, blocks: int, stride: int) -> nn.Sequential:
@@ -51,7 +53,7 @@ class ResNet50(Network):
 
     def features(self, x: Tensor) -> Features:
         """Maps after the stem and after each stage, all past their ReLU."""
-        stem = F.relu(self.bn1(self.conv1(x)))
+        stem = F.relu(self.bn1(self.conv1(x)), inplace=True)
         first = self.layer1(stem)
         second = self.layer2(first)
         third = self.layer3(second)

@@ -75,7 +75,7 @@ class ShuffleNetV2(Network):
 
     def features(self, x: Tensor) -> Features:
         """Maps after the stem and after each stage, past their ReLU."""
-        stem = F.relu(self.bn1(self.conv1(x)))
+        stem = F.relu(self.bn1(self.conv1(x)), inplace=True)
         first = self.layer1(stem)
         second = self.layer2(first)
         third = self.layer3(second)

@@ -36,10 +36,10 @@ class VGG(Network):
 
     def features(self, x: Tensor) -> Features:
         """Maps after each block, past its ReLU."""
-        first = F.relu(self.block0(x))
-        second = F.relu(self.block1(F.max_pool2d(first, 2)))
-        third = F.relu(self.block2(F.max_pool2d(second, 2)))
-        fourth = F.relu(self.block3(F.max_pool2d(third, 2)))
-        fifth = F.relu(self.block4(halve_large(fourth)))
+        first = F.relu(self.block0(x), inplace=True)
+        second = F.relu(self.block1(F.max_pool2d(first, 2)), inplace=True)
+        third = F.relu(self.block2(F.max_pool2d(second, 2)), inplace=True)
+        fourth = F.relu(self.block3(F.max_pool2d(third, 2)), inplace=True)
+        fifth = F.relu(self.block4(halve_large(fourth)), inplace=True)
         pooled = pool(fifth)
         return Features((first, second, third, fourth, fifth), pooled, self.classifier(pooled))

@@ -24,7 +24,9 @@ class PreActivationBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         active = F.relu(self.bn1(x), inplace=True)
         shortcut = x if self.convShortcut is None else self.convShortcut(active)
-        return shortcut + self.conv2(F.relu(self.bn2(self.conv1(active)), inplace=True))
+        x = self.conv2(F.relu(self.bn2(self.conv1(active)), inplace=True))
+        x += shortcut
+        return x
 
 
 def stage(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
