@@ -1,0 +1,225 @@
+"""Bias and variance of the empirical distilled risk (Eq. 4) under each scheme, with real networks on real images.
+
+Proposition 3.1 takes every element of a sequence from the same distribution D, so that E[(R_S - R_D)^2] is a variance.
+Here D is the uniform distribution over a finite pool of images x, which makes R_D exact, and S is made as training
+makes it: random batches of x, and x' = scheme(x) beside each. x' does not have the distribution of x, so there is a
+bias as well: E[(R_S - R_D)^2] = variance + bias^2, and both are measured.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from kdutils import augment, seeds, stats
+from kdutils.augment import SCHEMES, Scheme
+from kdutils.data import Dataset
+from kdutils.errors import UserError, choose
+from kdutils.models import Features, Network
+from kdutils.models.inference import for_inference
+from kdutils.theory import distilled_loss
+
+PICK_RUNS = augment.pool_runs(0.5)  # CutMixPick keeps half of its pool, as in the paper
+FORWARD_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Measured:
+    """q of one predictor, in nats: on every image of the pool [M], on the images x of random batches [batches, b], and
+    on their x' under each scheme [batches, schemes, b]; u: the teacher's mean probability of each batch, x and x'
+    together [batches, schemes, C] (Eq. 9 with K = 2 b)."""
+
+    schemes: tuple[str, ...]
+    pool: np.ndarray
+    x: np.ndarray
+    x_prime: np.ndarray
+    u: np.ndarray
+
+
+class Blind(Network):
+    """A predictor that does not look at the image: the same answer every time, from random logits.
+
+    Its R_S is a fixed weighting of u, so that Proposition 3.1 for it speaks of T. stddev itself.
+    """
+
+    def __init__(self, num_classes: int, seed: int = 0) -> None:
+        super().__init__()
+        self.register_buffer("answer", torch.randn(num_classes, generator=seeds.generator(seed, "blind")))
+
+    def features(self, x: Tensor) -> Features:
+        nothing = 0 * x.flatten(1)[:, :1]
+        return Features((), nothing, nothing + self.answer)
+
+
+def draw_pool(dataset: Dataset, size: int, split: Literal["train", "test"] = "train", seed: int = 0) -> Tensor:
+    """The pool that D is uniform over: `size` images of a split, each after one draw of the standard augmentation.
+
+    uint8 [size, 3, H, W]. Drawing the augmentation once keeps the pool finite, and R_D exact.
+    """
+    source = {"train": dataset.train, "test": dataset.test}[choose("split", split, ("train", "test"))]
+    if not 2 <= size <= len(source):
+        raise UserError(
+            f"a pool of {size} images cannot be drawn: the {split} split of {dataset.name} has {len(source)}."
+        )
+    generator = seeds.generator(seed, "pool")
+    images, _ = source.batch(torch.randperm(len(source), generator=generator)[:size])
+    return augment.standard(images, generator, augment.settings(dataset))
+
+
+def measure(
+    teacher: Network,
+    predictors: Mapping[str, Network],
+    dataset: Dataset,
+    images: Tensor,
+    schemes: Sequence[str] = tuple(SCHEMES),
+    batches: int = 300,
+    batch_size: int = 64,
+    granularity: augment.Granularity = "batch",
+    seed: int = 0,
+) -> dict[str, Measured]:
+    """q of each predictor on the pool `images`, and on `batches` random batches of x and of x' under each scheme.
+
+    A batch is drawn from the pool with replacement, so that x has distribution D and batches are independent. All
+    schemes see the same x, and all predictors the same x' (but CutMixPick (S. ent.) picks by each predictor's own
+    entropy). A predictor "teacher" is always added: the teacher as its own student, the assumption of Eq. 8.
+    """
+    families = _families(schemes)
+    if batches < 3:
+        raise UserError(f"a variance with a standard error needs at least 3 batches, not {batches}.")
+    networks = {name: for_inference(network) for name, network in {**predictors, "teacher": teacher}.items()}
+    settings = augment.settings(dataset, granularity)
+    p, q = _answers(_logits(networks, dataset, images))
+    drawn = torch.randint(len(images), (batches, batch_size), generator=seeds.generator(seed, "batches")).numpy()
+    shape = batches, len(schemes)
+    measured = {
+        name: Measured(
+            tuple(schemes), q[name], q[name][drawn], np.empty((*shape, batch_size)), np.empty((*shape, p.shape[1]))
+        )
+        for name in networks
+    }
+    for step, index in enumerate(tqdm(drawn, "batches", leave=False, disable=None)):
+        for fn, family in families.items():
+            generator = seeds.generator(seed, fn.__name__, step)
+            made = _x_prime(family, networks, dataset, images[index], settings, generator)
+            for name, scheme, p_prime, q_prime in made:
+                row = step, schemes.index(scheme)
+                measured[name].x_prime[row] = q_prime
+                measured[name].u[row] = (p[index].mean(axis=0) + p_prime.mean(axis=0)) / 2
+    return measured
+
+
+def _families(schemes: Sequence[str]) -> dict[Callable, list[Scheme]]:
+    """The schemes by their function: CutMix and both CutMixPick rows share one pool of x'."""
+    families = {}
+    for name in schemes:
+        scheme = SCHEMES[choose("scheme", name, SCHEMES)]
+        families.setdefault(scheme.fn, []).append(scheme)
+    return families
+
+
+def _x_prime(
+    family: list[Scheme],
+    networks: Mapping[str, Network],
+    dataset: Dataset,
+    x: Tensor,
+    settings: augment.Settings,
+    generator: torch.Generator,
+) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """(predictor, scheme, the teacher's p [b, C], q [b]) for the x' of one batch `x`, for schemes of one function."""
+    runs = PICK_RUNS if any(scheme.pick for scheme in family) else 1
+    logits = _logits(networks, dataset, family[0](x, generator, settings, runs).x)
+    p, q = _answers(logits)
+    for name in networks:
+        for scheme in family:
+            picker = {"teacher": "teacher", "student": name}.get(scheme.pick)
+            kept = augment.pick(logits[picker], len(x)) if picker else slice(len(x))
+            yield name, scheme.name, p[kept], q[name][kept]
+
+
+@torch.inference_mode()
+def _logits(networks: Mapping[str, Network], dataset: Dataset, images: Tensor) -> dict[str, Tensor]:
+    """The logits [n, C] of every network on images in 0..255."""
+    chunks = [dataset.normalise(part) for part in images.split(FORWARD_BATCH)]
+    return {name: torch.cat([network(chunk) for chunk in chunks]) for name, network in networks.items()}
+
+
+def _answers(logits: Mapping[str, Tensor]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The teacher's probabilities [n, C], and q [n] of every predictor."""
+    p = {name: values.double().softmax(dim=1).numpy() for name, values in logits.items()}
+    return p["teacher"], {name: distilled_loss(p["teacher"], p[name]) for name in p}
+
+
+# --- What the batches say about a sequence ------------------------------------------------------------------------
+
+COLUMNS = ("variance", "bias", "squared_bias", "gap", "independent", "covariance", "variance_ratio")
+
+
+def bias_and_variance(measured: Measured, n: int = 640) -> pd.DataFrame:
+    """E[(R_S - R_D)^2] and its parts, one row a scheme, for sequences S of `n` elements: x and x' together.
+
+    Columns, each with its standard error `<column>_se` (jackknife over the batches); all but the last in nats^2 (the
+    bias in nats):
+
+    - variance: Var R_S, the right side of Eq. 7, = independent + covariance, its two terms;
+    - bias: E R_S - R_D, which Eq. 6 takes as zero; squared_bias: its square, free of the noise's own square;
+    - gap = variance + squared_bias, the left side of Eq. 5;
+    - variance_ratio: the variance over that of the first scheme, on the same x.
+    """
+    r, d = _batch_risks(measured)
+    q, q2 = measured.x_prime.mean(axis=2), (measured.x_prime**2).mean(axis=2)
+    features = np.stack([r, r**2, d, d**2, q, q2], axis=1)
+    batches, elements = len(d), 2 * measured.x.shape[1]
+
+    def statistic(means: np.ndarray) -> np.ndarray:
+        r, r2, d, d2, q, q2 = np.moveaxis(means, -2, 0)
+        variance = (r2 - r**2) * batches / (batches - 1) * elements / n
+        squared_bias = d**2 - (d2 - d**2) / (batches - 1)
+        independent = (measured.pool.var() + q2 - q**2) / 2 / n
+        gap, covariance, ratio = variance + squared_bias, variance - independent, variance / variance[..., :1]
+        return np.stack([variance, d, squared_bias, gap, independent, covariance, ratio], axis=-1)
+
+    value, se = jackknife(features, statistic)
+    table = pd.DataFrame(value, columns=COLUMNS).join(pd.DataFrame(se, columns=[f"{name}_se" for name in COLUMNS]))
+    table.insert(0, "scheme", measured.schemes)
+    return table
+
+
+def t_stddev(measured: Measured, k: int = 640) -> pd.DataFrame:
+    """T. stddev (Eq. 10) of the same batches: columns scheme, t_stddev, t_stddev_se, for windows of `k` elements.
+
+    The batches are independent, so a window's variance is that of one batch, 2 b / k times.
+    """
+    scale = np.sqrt(2 * measured.x.shape[1] / k)
+    by_scheme = np.moveaxis(measured.u, 1, 0)
+    return pd.DataFrame(
+        {
+            "scheme": measured.schemes,
+            "t_stddev": [scale * u.std(axis=0, ddof=1).mean() for u in by_scheme],
+            "t_stddev_se": [scale * stats.stddev_standard_error(u) for u in by_scheme],
+        }
+    )
+
+
+def _batch_risks(measured: Measured) -> tuple[np.ndarray, np.ndarray]:
+    """Of every batch and scheme [batches, schemes]: R_S, and its part (mean q(x') - mean q(x)) / 2 that is bias.
+
+    The mean of q(x) is R_D in expectation, so the second estimates E R_S - R_D; with x and x' paired it is far less
+    noisy than R_S - R_D itself.
+    """
+    x, x_prime = measured.x.mean(axis=1, keepdims=True), measured.x_prime.mean(axis=2)
+    return (x + x_prime) / 2, (x_prime - x) / 2
+
+
+def jackknife(features: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A function of means, and its standard error (Efron & Stein, 1981).
+
+    `features` [n, ...]: independent observations. `statistic` maps their means [..., *features.shape[1:]] to values.
+    """
+    n = len(features)
+    left_out = statistic((features.sum(axis=0) - features) / (n - 1))
+    return statistic(features.mean(axis=0)), np.sqrt((n - 1) * left_out.var(axis=0))
