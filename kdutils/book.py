@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import nbformat
@@ -89,6 +90,9 @@ def execute_changed(root: Path, workers: int = 2) -> list[Path]:
                 print(f"  {done}/{len(jobs)} {jobs[job].stem} {job.result():.0f} s", flush=True)
             except UserError as error:
                 failures.append(str(error))
+            except BrokenProcessPool:
+                failures.append(f"{jobs[job].stem}: its process was killed, perhaps for want of memory")
+            if failures:
                 pool.shutdown(wait=False, cancel_futures=True)
                 break
     if failures:

@@ -189,6 +189,7 @@ def execute(notebook: Path, output: Path, values: Mapping[str, Value] | None = N
                 cwd=cwd,
                 progress_bar=sys.stderr.isatty(),
                 config=ENCRYPTED,
+                shutdown_kernel="immediate",  # a graceful end may print an interrupt on the reader's terminal
             )
         except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
             os.replace(partial, failed)

@@ -1,0 +1,114 @@
+"""The command line: what it lists, what it takes, and how it ends."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from tiny import write
+from typer.testing import CliRunner
+
+from kdutils import cli, notebooks
+from kdutils.commands.notebooks import read_parameters
+from kdutils.errors import UserError
+
+
+def run(*words: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of `kdutils words...`."""
+    done = CliRunner().invoke(cli.app, list(words))
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_help_lists_the_commands_with_a_line_each() -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("book", "notebooks", "run-notebook"):
+        assert command in out
+
+
+def test_notebooks_lists_every_chapter_with_its_parameters() -> None:
+    code, out, _ = run("notebooks")
+    assert code == 0
+    for path in notebooks.chapters():
+        assert f"{path.stem}  {notebooks.title(path)}" in out
+        for parameter in notebooks.parameters(path).values():
+            assert f"--{parameter.name} {parameter.default!r}" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--data-dir", "d", "--steps", "-3"],
+        ["--data_dir=d", "--steps=-3"],
+        ["-p", "data_dir", "d", "-p", "steps", "-3"],
+        ["--parameters", "data_dir", "d", "--steps", "-3"],
+    ],
+)
+def test_parameters_may_be_written_in_three_ways(words: list[str]) -> None:
+    assert read_parameters(words) == {"data_dir": "d", "steps": "-3"}
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--steps"], "--steps needs a value"),
+        (["-p", "steps"], "-p steps needs a value"),
+        (["-p"], "-p needs a value"),
+        (["steps", "3"], "'steps' belongs to no parameter"),
+        (["--steps", "3", "-p", "steps", "4"], "'steps' is given twice"),
+    ],
+)
+def test_parameters_that_cannot_be_read_are_refused(words: list[str], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        read_parameters(words)
+
+
+def test_an_unknown_parameter_ends_with_one_line_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, error = run("run-notebook", "template", "--window", "5")
+    assert code == 1
+    assert out == ""
+    assert error.startswith("kdutils: template has no parameter 'window'. Did you mean 'windows'?")
+    assert len(error.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_notebook_writes_what_it_was_asked_for(tmp_path: Path) -> None:
+    source = write(tmp_path / "n.ipynb", "print(n + 1)", parameters="n: int = 1  # a number")
+    code, out, _ = run("run-notebook", str(source), "--n", "41", "--output", str(tmp_path / "out.ipynb"))
+    assert (code, out) == (0, f"executed notebook: {tmp_path / 'out.ipynb'}\n")
+    assert "42" in (tmp_path / "out.ipynb").read_text()
+
+
+def test_an_interrupt_ends_with_130_and_says_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(notebooks, "chapters", interrupted)
+    code, _, error = run("notebooks")
+    assert code == 130
+    assert "the same command goes on from there" in error
+
+
+def test_an_error_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug is not dressed up as the user's mistake."""
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(notebooks, "chapters", broken)
+    assert isinstance(CliRunner().invoke(cli.app, ["notebooks"]).exception, ZeroDivisionError)
+
+
+def test_the_script_is_installed_and_refuses_without_a_traceback() -> None:
+    script = Path(sys.executable).with_name("kdutils")
+    done = subprocess.run([script, "run-notebook", "nowhere"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "unknown chapter 'nowhere'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_command_explains_itself() -> None:
+    for command in typer.main.get_command(cli.app).commands.values():
+        assert command.help, command.name
