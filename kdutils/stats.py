@@ -93,6 +93,13 @@ def correlation(
     return Correlation(r, p, float(low), float(high), len(x))
 
 
+def p_text(p: float) -> str:
+    """A p-value as it is written beside a result: "p = 0.24", "p = 0.003" or "p < 0.001"."""
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.2f}" if p >= 0.095 else f"p = {p:.3f}"
+
+
 def correlations(
     frame: pd.DataFrame, by: Sequence[str], x: str, y: str, methods: Sequence[Method] = ("pearson",), **options
 ) -> pd.DataFrame:

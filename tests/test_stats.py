@@ -134,6 +134,14 @@ def test_one_published_pair_of_eighteen_is_not_significant():
     assert failing[["dataset", "pair"]].to_numpy().tolist() == [["tinyimagenet", "resnet56/ShuffleV2"]]
 
 
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.24320, "p = 0.24"), (0.0499, "p = 0.050"), (0.0027, "p = 0.003"), (0.0009, "p < 0.001"), (1.0, "p = 1.00")],
+)
+def test_p_values_are_written_with_the_digits_that_matter(p, text):
+    assert stats.p_text(p) == text
+
+
 def test_combined_p_values_are_the_textbook_sums():
     p = np.array([0.2, 0.01, 0.6])
     fisher = stats.combine_p(p)
