@@ -16,14 +16,15 @@ from kdutils.errors import UserError
 
 # Beside the weights, published checkpoints keep their training options and their accuracy. These types only hold
 # values: none of them runs code when it is read. NumPy 1 wrote its scalars under a name that NumPy 2 moved.
+_scalar, _ = np.float64(0).__reduce__()
 PLAIN_TYPES = [
     argparse.Namespace,
     np.dtype,
     np.dtypes.Float32DType,
     np.dtypes.Float64DType,
     np.dtypes.Int64DType,
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
-    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
+    (_scalar, "numpy.core.multiarray.scalar"),
+    (_scalar, "numpy._core.multiarray.scalar"),
 ]
 
 
