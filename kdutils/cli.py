@@ -5,7 +5,7 @@ import sys
 import typer
 from typer.core import TyperGroup
 
-from kdutils.commands import book, notebooks
+from kdutils.commands import book, notebooks, rank, train
 from kdutils.errors import UserError
 
 
@@ -33,6 +33,8 @@ def about() -> None:
     """Rank data augmentations for a teacher, re-run the book's chapters, build the book."""
 
 
+app.command()(rank.rank)
+app.command()(train.train)
 app.command()(book.book)
 app.command()(notebooks.notebooks)
 app.command(context_settings=PASS_ON)(notebooks.run_notebook)

@@ -1,0 +1,35 @@
+"""What the commands write and print: a table as CSV with its provenance beside it."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from kdutils import files
+from kdutils.errors import UserError
+
+
+def check_output(path: Path | None) -> None:
+    """Refuse, before any long work, a table's path that is no .csv or lies where nothing can be written."""
+    if path is None:
+        return
+    if path.suffix != ".csv":
+        raise UserError(f"{path} must end in .csv; its provenance goes beside it, into {path.stem}.json")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}. Name a folder that can be written to.") from error
+
+
+def write_table(path: Path, table: pd.DataFrame, provenance: dict) -> None:
+    """Write `table` to `path` and where it comes from to the .json of the same name; each file whole or not there."""
+    files.write_text(path, table.to_csv(index=False))
+    files.write_text(path.with_suffix(".json"), json.dumps(provenance, indent=1) + "\n")
+
+
+def printed(table: pd.DataFrame) -> str:
+    """The table for a terminal: four significant digits."""
+    return table.to_string(index=False, float_format=lambda value: f"{value:.4g}")

@@ -1,0 +1,38 @@
+"""`kdutils rank`: rank the schemes for a teacher, without training a student."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdutils import runs
+from kdutils.commands import flags, output
+from kdutils.provenance import provenance
+from kdutils.specs import RankSpec
+
+
+@flags.flags_of(RankSpec)
+def rank(
+    spec: RankSpec,
+    out: Annotated[Path | None, typer.Option(help="CSV file for the table; its provenance goes beside it.")] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of results; else KDUTILS_STORE or the user's cache.")
+    ] = None,
+) -> None:
+    """Rank schemes by T. stddev for a teacher (the lower, the better for distillation). No student is trained."""
+    output.check_output(out)
+    table = runs.rank(spec, store)
+    typer.echo(output.printed(table))
+    if out:
+        output.write_table(out, table, describe(spec))
+
+
+def describe(spec: RankSpec) -> dict[str, object]:
+    """What was measured and how to measure it again."""
+    return {
+        "command": flags.line("rank", spec),
+        "spec": spec.model_dump(mode="json", exclude={"data_dir"}),
+        "identity": spec.identity(),
+        "key": spec.key(),
+        **provenance(),
+    }
