@@ -6,6 +6,7 @@ a later step fails: executed notebooks are not executed again, and the old pages
 """
 
 import hashlib
+import json
 import multiprocessing
 import os
 import re
@@ -42,6 +43,7 @@ def build(root: Path = ROOT, workers: int = 2) -> Path:
         print("no page changed")
         return index
     new = pages(root, "html")
+    _add_download_scripts(new)
     (new / stamp.name).write_text(fingerprint)
     _swap(new, index.parent)
     return index
@@ -146,6 +148,13 @@ def pages(root: Path, builder: str) -> Path:
         shown = "\n  ".join(lines[:20]) or "\n  ".join(run.stdout.splitlines()[-5:])
         raise UserError(f"Jupyter Book stopped; the old pages stay. The whole log: {log}\n  {shown}")
     return output / "_build" / builder
+
+
+def _add_download_scripts(html: Path) -> None:
+    """Beside each notebook the script that `book/_static/book.js` loads to save it when the page is on a disk."""
+    for notebook in (html / "_sources").rglob("*.ipynb"):
+        content = f"saveNotebook({json.dumps(notebook.name)}, {notebook.read_text(encoding='utf8')});"
+        notebook.with_name(f"{notebook.name}.js").write_text(content, encoding="utf8")
 
 
 def _swap(new: Path, place: Path) -> None:
