@@ -3,11 +3,15 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+import typer
 
 from kdutils import files
 from kdutils.errors import UserError
+
+StoreOption = Annotated[Path | None, typer.Option(help="Folder of results; else KDUTILS_STORE or the user's cache.")]
 
 
 def check_output(path: Path | None) -> None:

@@ -15,9 +15,7 @@ from kdutils.specs import RankSpec
 def rank(
     spec: RankSpec,
     out: Annotated[Path | None, typer.Option(help="CSV file for the table; its provenance goes beside it.")] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Folder of results; else KDUTILS_STORE or the user's cache.")
-    ] = None,
+    store: output.StoreOption = None,
 ) -> None:
     """Rank schemes by T. stddev for a teacher (the lower, the better for distillation). No student is trained."""
     output.check_output(out)

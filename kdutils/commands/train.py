@@ -1,12 +1,9 @@
 """`kdutils train`: train one student (or, with the method ce, one teacher)."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from kdutils import runs
-from kdutils.commands import flags
+from kdutils.commands import flags, output
 from kdutils.specs import RunSpec
 from kdutils.store import WEIGHTS, Store
 
@@ -14,9 +11,7 @@ from kdutils.store import WEIGHTS, Store
 @flags.flags_of(RunSpec)
 def train(
     spec: RunSpec,
-    store: Annotated[
-        Path | None, typer.Option(help="Folder of results; else KDUTILS_STORE or the user's cache.")
-    ] = None,
+    store: output.StoreOption = None,
 ) -> None:
     """Train one student and print its test loss and accuracy. Stopped, the same command goes on from there."""
     result = runs.run(spec, store)
