@@ -1,0 +1,309 @@
+"""What a chapter concludes, and the recorded runs it leans on.
+
+A notebook's last cell is `report.record(report.Verdict(...), ...)`: readers see a table, and the book collects the
+verdicts from the executed notebooks for the scoreboard. Recorded runs live in `book/results/`, a tidy CSV file each
+beside a JSON file that says where it came from.
+"""
+
+import hashlib
+import html
+import json
+import math
+import os
+import platform
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import nbformat
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kdutils import files, paper
+from kdutils.errors import UserError, choose
+
+RESULTS = Path(__file__).parents[1] / "book" / "results"
+MIME = "application/vnd.kdutils.verdict+json"
+SIGNS = {"holds": "✓", "fails": "✗", "partly": "◐", "cannot tell": "?"}
+
+
+class Verdict(BaseModel):
+    """Whether a claim holds, under which test, and the numbers side by side: the paper's, recorded, this run's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chapter: str  # the notebook's name, such as "04_correlation"
+    claim_ids: tuple[str, ...] = ()  # rows of book/paper/claims.csv; none for a claim of the book's own
+    claim: str
+    paper: str = ""
+    recorded: str = ""
+    this_run: str
+    holds: Literal["holds", "fails", "partly", "cannot tell"]
+    test: str  # the rule that decided, stated before looking
+    size: str  # of this run: quick, laptop, short or paper
+
+
+class Record(NamedTuple):
+    """Verdicts that a notebook shows as one table and that `verdicts` reads back from its outputs."""
+
+    verdicts: tuple[Verdict, ...]
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        return {
+            MIME: {"verdicts": [verdict.model_dump(mode="json") for verdict in self.verdicts]},
+            "text/html": _html(self.verdicts),
+            "text/plain": "\n".join(_line(verdict) for verdict in self.verdicts),
+        }
+
+
+def record(*verdicts: Verdict) -> Record:
+    """The verdicts of a chapter, as the last value of its last cell. A claim the paper does not make is a UserError."""
+    if not verdicts:
+        raise UserError("nothing to record: give at least one Verdict")
+    known = list(paper.claims()["id"])
+    for verdict in verdicts:
+        for name in verdict.claim_ids:
+            choose("claim", name, known)
+    return Record(verdicts)
+
+
+def verdicts(executed: Iterable[str | Path]) -> list[Verdict]:
+    """All verdicts in the outputs of executed notebooks, in order."""
+    return [verdict for path in executed for verdict in _verdicts_of(Path(path))]
+
+
+def scoreboard_markdown(claims: pd.DataFrame, verdicts: Sequence[Verdict]) -> str:
+    """The scoreboard as MyST text: each of the paper's claims by chapter, then the claims of the book's own.
+
+    A claim that no verdict names is "not tested yet"; one that several name has a row for each.
+    """
+    for name in {name for verdict in verdicts for name in verdict.claim_ids}:
+        choose("claim", name, claims["id"])
+    rows = [
+        (claim, verdict)
+        for claim in claims.itertuples()
+        for verdict in [each for each in verdicts if claim.id in each.claim_ids] or [None]
+    ]
+    parts = [_summary(rows)]
+    for chapter in sorted({claim.chapter for claim, _ in rows}, key=lambda name: (not name, name)):
+        of_chapter = [row for row in rows if row[0].chapter == chapter]
+        parts.append(f"## {_chapter_title(chapter)}\n\n{_claims_table(of_chapter)}")
+    own = [verdict for verdict in verdicts if not verdict.claim_ids]
+    if own:
+        parts.append("## Beyond the paper\n\n" + _table(_OWN_HEAD, [(v.claim, *_verdict_cells(v)) for v in own]))
+    return "\n\n".join(parts) + "\n"
+
+
+def recorded_names() -> list[str]:
+    """The names of all recorded runs."""
+    return sorted(path.stem for path in RESULTS.glob("*.csv"))
+
+
+def recorded(name: str) -> pd.DataFrame:
+    """The table of a recorded run; a UserError where its file is not the one that was recorded."""
+    text = _results_file(name, "csv").read_text(encoding="utf-8")
+    if _digest(text) != _read_provenance(name)["sha256"]:
+        raise UserError(f"the recorded run {name!r} has been changed since it was written: record it anew")
+    return pd.read_csv(RESULTS / f"{name}.csv")
+
+
+def recorded_provenance(name: str) -> dict[str, object]:
+    """Where a recorded run came from: its command, data, seeds, versions, date and machine."""
+    return {key: value for key, value in _read_provenance(name).items() if key != "sha256"}
+
+
+def write_recorded(name: str, frame: pd.DataFrame, provenance: dict[str, object]) -> None:
+    """Write a tidy table and its `provenance` to `book/results/`, where chapters find them as `recorded(name)`."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
+        raise UserError(f"a recorded run needs a name of small letters, digits and underscores, got {name!r}")
+    text = frame.to_csv(index=False, lineterminator="\n")
+    facts = json.dumps({**provenance, "sha256": _digest(text)}, indent=2, ensure_ascii=False)
+    files.write_text(RESULTS / f"{name}.json", facts + "\n")
+    files.write_text(RESULTS / f"{name}.csv", text)
+
+
+def provenance(**facts: object) -> dict[str, object]:
+    """`facts` (command, data, teacher, steps, seed ...) with the date, the machine and the versions that ran.
+
+    Of a path on this machine only the last part is kept; no host name is added.
+    """
+    packages = ("kdutils", "torch", "torchvision", "numpy", "scipy", "pandas")
+    return {
+        **{
+            key: _without_folders(str(value)) if isinstance(value, str | Path) else value
+            for key, value in facts.items()
+        },
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": _machine(),
+        "versions": ", ".join(
+            ["Python " + platform.python_version(), *(f"{name} {version(name)}" for name in packages)]
+        ),
+    }
+
+
+def beside_paper(frame: pd.DataFrame, dataset: str, teacher: str) -> pd.DataFrame:
+    """A `rank_schemes` frame with the column that the paper prints for that teacher (Tables 3 to 10) joined on.
+
+    For each of t_stddev, mean_covariance and mean_correlation that both have: `<metric>_paper` in the frame's own units
+    and `<metric>_ratio`, ours / paper's. Schemes the paper does not have get NaN.
+    """
+    cells = pd.concat([paper.table(number) for number in range(3, 11)])
+    cells = cells[(cells["dataset"] == choose("dataset of the paper", dataset, cells["dataset"].unique()))]
+    cells = cells[(cells["teacher"] == choose("teacher of the paper", teacher, cells["teacher"].unique()))]
+    cells = cells[cells["student"] == ""].assign(value=lambda each: each["mean"] * each["unit"].map(float))
+    published = cells.pivot(index="scheme", columns="metric", values="value")
+    joined = frame.copy()
+    for metric in [name for name in published if name in frame]:
+        joined[f"{metric}_paper"] = frame["scheme"].map(published[metric])
+        joined[f"{metric}_ratio"] = frame[metric] / joined[f"{metric}_paper"]
+    return joined
+
+
+def plus_minus(mean: float, spread: float) -> str:
+    """`1.049 ± 0.021`: the spread with two significant digits, the mean with as many decimals."""
+    if not math.isfinite(spread) or spread <= 0:
+        return f"{mean:.4g}"
+    decimals = max(0, 1 - math.floor(math.log10(float(f"{spread:.1e}"))))
+    return f"{mean:.{decimals}f} ± {spread:.{decimals}f}"
+
+
+def mean_std(values: ArrayLike) -> str:
+    """`1.049 ± 0.021 (n = 3)`: mean and unbiased standard deviation of some runs, and how many there are."""
+    values = np.asarray(values, float)
+    spread = values.std(ddof=1) if len(values) > 1 else math.nan
+    return f"{plus_minus(values.mean(), spread)} (n = {len(values)})"
+
+
+_OWN_HEAD = ("Claim", "Verdict", "Test", "Chapter")
+_NOT_TESTED = ("not tested yet", "", "")
+
+
+def _verdicts_of(path: Path) -> list[Verdict]:
+    """The verdicts in one executed notebook."""
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    found = [output["data"][MIME]["verdicts"] for output in outputs if MIME in output.get("data", {})]
+    try:
+        return [Verdict.model_validate(verdict) for verdicts in found for verdict in verdicts]
+    except ValidationError as error:
+        raise UserError(f"{path.name} holds a verdict in a form this version does not know: execute it anew") from error
+
+
+def _summary(rows: Sequence[tuple[object, Verdict | None]]) -> str:
+    """How many claims there are and how they fare; a claim with differing verdicts counts under each of them."""
+    fates = {(claim.id, "not tested yet" if verdict is None else verdict.holds) for claim, verdict in rows}
+    counts = Counter(fate for _, fate in fates)
+    told = [f"{counts[fate]} {fate}" for fate in (*SIGNS, "not tested yet") if counts[fate]]
+    return f"{len({name for name, _ in fates})} claims of the paper: {', '.join(told)}."
+
+
+def _chapter_title(chapter: str) -> str:
+    """`04_correlation` -> `Chapter 4: correlation`"""
+    number, _, name = chapter.partition("_")
+    return f"Chapter {int(number)}: {name.replace('_', ' ')}" if chapter else "In no chapter"
+
+
+def _claims_table(rows: Sequence[tuple[object, Verdict | None]]) -> str:
+    """One row a claim and verdict."""
+    cells = [
+        (claim.statement, claim.where, claim.number, *(_verdict_cells(verdict) if verdict else _NOT_TESTED))
+        for claim, verdict in rows
+    ]
+    return _table(("Claim", "In the paper", "Its number", "Verdict", "Test", "Chapter"), cells)
+
+
+def _verdict_cells(verdict: Verdict) -> tuple[str, str, str]:
+    """Verdict, test and link; the link is a role, as the page may be included from anywhere."""
+    sign = f"{SIGNS[verdict.holds]} {verdict.holds} ({verdict.size} size)"
+    return sign, verdict.test, f"{{doc}}`/notebooks/{verdict.chapter}`"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in line) + " |" for line in lines
+    )
+
+
+def _html(verdicts: Iterable[Verdict]) -> str:
+    """Three rows a verdict, so that the table fits a phone: the claim, the numbers side by side, the test."""
+    body = []
+    for verdict in verdicts:
+        shown = [verdict.paper, verdict.recorded, verdict.this_run, f"{SIGNS[verdict.holds]} {verdict.holds}"]
+        cells = "".join(f"<td>{html.escape(text) or '–'}</td>" for text in shown)
+        body.append(
+            f'<tbody><tr><th colspan="4" scope="rowgroup">{html.escape(verdict.claim)}</th></tr><tr>{cells}</tr>'
+            f'<tr><td colspan="4">Test, {html.escape(verdict.size)} size: {html.escape(verdict.test)}</td></tr></tbody>'
+        )
+    head = "".join(
+        f'<th scope="col">{name}</th>' for name in ("Paper", "Our recorded runs", "This run", "Does it hold?")
+    )
+    # "dataframe" makes themes style it as a table of data, in dark mode too
+    return f'<table class="dataframe verdict"><thead><tr>{head}</tr></thead>{"".join(body)}</table>'
+
+
+def _line(verdict: Verdict) -> str:
+    """A verdict as text for a terminal."""
+    numbers = f"paper {verdict.paper or '–'}; recorded {verdict.recorded or '–'}; this run {verdict.this_run}"
+    return f"{SIGNS[verdict.holds]} {verdict.holds}: {verdict.claim} [{numbers}; test: {verdict.test}]"
+
+
+def _results_file(name: str, kind: str) -> Path:
+    """A file of a recorded run, or a UserError that names the ones there are."""
+    if name not in recorded_names():
+        if not recorded_names():
+            raise UserError(f"no recorded runs in {RESULTS}; they come with the project's repository, run from a clone")
+        choose("recorded run", name, recorded_names())
+    path = RESULTS / f"{name}.{kind}"
+    if not path.is_file():
+        raise UserError(f"the recorded run {name!r} has no {path.name} beside it: record it anew")
+    return path
+
+
+def _read_provenance(name: str) -> dict[str, object]:
+    """The whole JSON file of a recorded run."""
+    try:
+        facts = json.loads(_results_file(name, "json").read_text(encoding="utf-8"))
+        return {**facts, "sha256": facts["sha256"]}
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"the provenance of {name!r} is damaged: record it anew") from error
+
+
+def _digest(text: str) -> str:
+    """SHA-256 of a text, the same on every operating system."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without_folders(text: str) -> str:
+    """The text with every absolute path cut down to its last part; web addresses stay."""
+    return re.sub(
+        r"(?<![\w.:/\\$}])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"]+)+[/\\]?", lambda path: _last_part(path[0]), text
+    )
+
+
+def _last_part(path: str) -> str:
+    """`/home/me/data/` -> `data`"""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def _machine() -> str:
+    """The processor, its cores and the GPU, if any."""
+    names = re.findall(r"^model name\s*:\s*(.+)$", _cpu_information(), re.MULTILINE)
+    cpu = names[0] if names else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ""
+    return f"{cpu}, {os.cpu_count()} cores{gpu}, {platform.system()}"
+
+
+def _cpu_information() -> str:
+    """What Linux says of its processor, else nothing."""
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return ""
