@@ -1,0 +1,65 @@
+"""Figures and the table of Proposition 3.1 and of its assumption, in the book's style (`plots`)."""
+
+
+import numpy as np
+import pandas as pd
+
+from kdutils.paper import SCHEME_LABELS
+from kdutils.plots import COLOURS, WIDTH, Chart, bars_with_errors, style
+from kdutils.report import plus_minus
+from kdutils.theory import STRUCTURES, variance_of_mean
+
+ELEMENT_LABEL = "1 + (N − 1) × mean correlation"
+GAP_LABEL = "E[(R_S − R_D)²], nats²"
+
+
+@style()
+def gap_lines(curves: pd.DataFrame, losses: np.ndarray, n: int) -> Chart:
+    """`theory.gap_curves` as dots with two standard errors on the lines of Eq. 7.
+
+    Left against each structure's rho; right against 1 + (n - 1) x mean correlation, where all lines are one.
+    """
+    chart = Chart(figsize=(WIDTH, 4.4), layout="constrained")
+    left, right = chart.subplots(1, 2, sharey=True)
+    rhos = np.linspace(0, 1, 101)
+    for colour, (name, curve) in zip(COLOURS, curves.groupby("structure", sort=False), strict=False):
+        structure = STRUCTURES[name]
+        line = [variance_of_mean(losses.var(), structure.correlation(n, rho)) for rho in rhos]
+        left.plot(rhos, line, color=colour, label=structure.label)
+        for ax, x in ((left, curve["rho"]), (right, 1 + (n - 1) * curve["mean_correlation"])):
+            ax.errorbar(x, curve["simulated"], 2 * curve["se"], fmt="o", ms=4, capsize=3, color=colour)
+    right.plot([1, n], [losses.var() / n, losses.var()], color="#6e6e6e", zorder=0)
+    left.set(xlabel="correlation ρ", ylabel=GAP_LABEL, yscale="log")
+    right.set(xlabel=ELEMENT_LABEL, xscale="log")
+    chart.legend(loc="outside upper center", ncols=2)
+    return chart
+
+
+def spread_and_bias(table: pd.DataFrame) -> Chart:
+    """Standard deviation and bias of R_S for each scheme of a `risk.bias_and_variance` table, in nats."""
+    spread = np.sqrt(table["variance"])
+    parts = {
+        "standard deviation of R_S": (spread, table["variance_se"] / (2 * spread)),
+        "bias of R_S": (table["bias"], table["bias_se"]),
+    }
+    rows = [
+        pd.DataFrame({"scheme": table["scheme"], "part": part, "value": value, "error": error})
+        for part, (value, error) in parts.items()
+    ]
+    return bars_with_errors(pd.concat(rows), "value", "error", hue="part", label="nats")
+
+
+def parts_table(table: pd.DataFrame) -> pd.DataFrame:
+    """A `risk.bias_and_variance` table as a reader wants it: a row a scheme, each number with its standard error."""
+    share = (table["squared_bias"] / table["gap"]).clip(lower=0)
+    columns = {
+        "variance (10⁻³ nats²)": ("variance", 1e3),
+        "over the first row's": ("variance_ratio", 1),
+        "bias (10⁻³ nats)": ("bias", 1e3),
+    }
+    shown = {
+        label: [plus_minus(scale * v, scale * e) for v, e in zip(table[name], table[f"{name}_se"], strict=True)]
+        for label, (name, scale) in columns.items()
+    }
+    shown["bias² in the gap"] = [f"{part:.0%}" for part in share]
+    return pd.DataFrame(shown, index=[SCHEME_LABELS.get(name, name) for name in table["scheme"]])

@@ -1,0 +1,66 @@
+"""The proposition's figures show the numbers they are given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.container import BarContainer, ErrorbarContainer
+
+from kdutils import theory, theory_plots
+
+
+@pytest.fixture(scope="module")
+def losses() -> np.ndarray:
+    return np.random.default_rng(0).gamma(0.3, size=200)
+
+
+@pytest.fixture(scope="module")
+def curves(losses) -> pd.DataFrame:
+    return theory.gap_curves(losses, 8, [0, 0.5, 1], 200, seed=0)
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    """What `risk.bias_and_variance` gives, for two schemes."""
+    columns = {"variance": (4e-4, 9e-4), "bias": (0.0, -0.25), "squared_bias": (-1e-6, 0.0625), "gap": (4e-4, 0.0634)}
+    columns |= {"variance_ratio": (1.0, 2.25)} | {f"{name}_se": (0.0, 1e-4) for name in ("bias", "squared_bias")}
+    columns |= {"variance_se": (4e-5, 6e-5), "variance_ratio_se": (0.0, 0.31)}
+    return pd.DataFrame({"scheme": ["identity", "cutmix"], **columns})
+
+
+def dots(ax) -> np.ndarray:
+    """The simulated points of a panel, [points, 2]."""
+    found = [c.lines[0].get_xydata() for c in ax.containers if isinstance(c, ErrorbarContainer)]
+    return np.concatenate(found)
+
+
+def test_both_panels_show_every_simulated_gap(curves, losses):
+    left, right = theory_plots.gap_lines(curves, losses, 8).axes
+    assert dots(left) == pytest.approx(curves[["rho", "simulated"]].to_numpy())
+    assert dots(right)[:, 1] == pytest.approx(curves["simulated"].to_numpy())
+
+
+def test_the_lines_are_eq_7_in_both_panels(curves, losses):
+    left, right = theory_plots.gap_lines(curves, losses, 8).axes
+    lines = {line.get_label(): line.get_xydata() for line in left.lines if not line.get_label().startswith("_")}
+    for name, curve in curves.groupby("structure"):
+        line = lines[theory.STRUCTURES[name].label]
+        assert np.interp(curve["rho"], *line.T) == pytest.approx(curve["exact"].to_numpy())
+    (one,) = [line.get_xydata() for line in right.lines if len(line.get_xdata()) == 2]
+    inflation = dots(right)[:, 0]
+    assert np.interp(inflation, *one.T) == pytest.approx(curves["exact"].to_numpy())
+
+
+def test_spread_and_bias_are_bars_in_nats(table):
+    chart = theory_plots.spread_and_bias(table)
+    spread, bias = [c for c in chart.axes[0].containers if isinstance(c, BarContainer)]
+    assert [bar.get_width() for bar in spread] == pytest.approx([0.02, 0.03])
+    assert [bar.get_width() for bar in bias] == pytest.approx([0, -0.25])
+    ends = spread.errorbar.lines[2][0].get_segments()
+    assert [(b[0] - a[0]) / 2 for a, b in ends] == pytest.approx([0.001, 0.001])  # d sqrt(v) = dv / (2 sqrt(v))
+
+
+def test_the_table_gives_every_number_its_error(table):
+    shown = theory_plots.parts_table(table)
+    assert list(shown.index) == ["Identity", "CutMix"]
+    assert list(shown.loc["CutMix"]) == ["0.900 ± 0.060", "2.25 ± 0.31", "-250.00 ± 0.10", "99%"]
+    assert shown.loc["Identity"].iloc[-1] == "0%"  # a negative estimate of a square is no share
