@@ -51,10 +51,11 @@ def spread_and_bias(table: pd.DataFrame) -> Chart:
 
 def parts_table(table: pd.DataFrame) -> pd.DataFrame:
     """A `risk.bias_and_variance` table as a reader wants it: a row a scheme, each number with its standard error."""
+    labels = [SCHEME_LABELS.get(name, name) for name in table["scheme"]]
     share = (table["squared_bias"] / table["gap"]).clip(lower=0)
     columns = {
         "variance (10⁻³ nats²)": ("variance", 1e3),
-        "over the first row's": ("variance_ratio", 1),
+        f"over {labels[0]}'s": ("variance_ratio", 1),
         "bias (10⁻³ nats)": ("bias", 1e3),
     }
     shown = {
@@ -62,4 +63,4 @@ def parts_table(table: pd.DataFrame) -> pd.DataFrame:
         for label, (name, scale) in columns.items()
     }
     shown["bias² in the gap"] = [f"{part:.0%}" for part in share]
-    return pd.DataFrame(shown, index=[SCHEME_LABELS.get(name, name) for name in table["scheme"]])
+    return pd.DataFrame(shown, index=labels)
