@@ -1,29 +1,47 @@
-"""The parts of the front matter that are made from data when the book is built, as MyST text."""
+"""The parts of the front matter that are made from data when the book is built."""
 
 from pathlib import Path
 
-try:
-    from kdutils import paper, report
-except ImportError:
-    report = None
+from kdutils import paper, plots, report
+
+FRONT_PAIR = ("cifar100", "wrn_40_2/wrn_16_2")  # Fig. 1b of the paper
 
 
 def pages(executed: list[Path]) -> dict[str, str]:
-    """File name -> content, for `book/_generated/`: the scoreboard from the executed notebooks, the recorded runs."""
-    if report is None:
-        return {}
-    verdicts = report.verdicts(executed)
+    """File name -> content, for `book/_generated/`: the front page's figure, the scoreboard, the recorded runs."""
+    scoreboard = report.scoreboard_markdown(paper.claims(), report.verdicts(executed))
     return {
-        "scoreboard.md": report.scoreboard_markdown(paper.claims(), verdicts),
+        "front.svg": front_figure(),
+        "scoreboard.md": scoreboard,
+        "scoreboard_summary.md": scoreboard.split("\n\n")[0] + "\n",
         "results.md": recorded_runs(),
     }
 
 
+def front_figure() -> str:
+    """The paper's Fig. 1b as SVG, from its Table 3: S. test loss against T. stddev for the nine schemes."""
+    pairs = paper.pairs().set_index(["dataset", "pair"])
+    points = pairs.loc[FRONT_PAIR].reset_index(drop=True)
+    return plots.scatter_with_fit(points, x_error="t_stddev_std", y_error="test_loss_std")._repr_svg_()
+
+
 def recorded_runs() -> str:
-    """One section a recorded run: what was run, on what data, with which command."""
-    sections = []
-    for name in report.recorded_names():
-        rows = report.recorded_provenance(name)
-        table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
-        sections.append(f"## {name}\n\n| | |\n|---|---|\n{table}\n")
-    return "\n".join(sections) or "No run has been recorded yet.\n"
+    """A section for each recorded run, as MyST text: where it came from, its size, a link to its table."""
+    return "\n".join(map(_recorded_run, report.recorded_names())) or "No run has been recorded yet.\n"
+
+
+def _recorded_run(name: str) -> str:
+    frame = report.recorded(name)
+    facts = report.recorded_provenance(name)
+    rows = [f"| {key.replace('_', ' ')} | {_cell(value)} |" for key, value in facts.items() if value not in ("", None)]
+    table = f"{len(frame)} rows, with the columns {', '.join(f'`{column}`' for column in frame.columns)}"
+    lines = [f"## {name.replace('_', ' ')}", "", f"{{download}}`{name}.csv <results/{name}.csv>`: {table}.", ""]
+    return "\n".join([*lines, "| What | Value |", "| --- | --- |", *rows, ""])
+
+
+def _cell(value: object) -> str:
+    """A value of a provenance file in a cell of a Markdown table: code, so that nothing in it is taken for markup."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_cell(inner)}" for key, inner in value.items() if inner not in ("", None, []))
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"`{' '.join(text.split()).replace('`', chr(39)).replace('|', '/')}`"
