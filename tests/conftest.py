@@ -6,7 +6,35 @@ from pathlib import Path
 import pytest
 import torch
 
+import kdutils  # before any test module imports torchvision: see kdutils/_torchvision.py
+
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits() -> "kdutils.data.Dataset":
+    """1,000 training and 797 test images."""
+    return kdutils.data.load("digits")
+
+
+@pytest.fixture(scope="session")
+def teacher(digits) -> "kdutils.models.Network":
+    """A tiny network briefly trained on digits, in eval mode: about 85 % right, far from sure. Not to be changed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = kdutils.models.build("tiny", len(digits.classes), digits.image_size)
+    progress = kdutils.training.Training(network, kdutils.losses.build("ce"), digits, kdutils.training.Schedule(8))
+    for _ in range(8):
+        progress.epoch()
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def teacher_file(teacher, tmp_path_factory) -> Path:
+    """The weights of `teacher`."""
+    path = tmp_path_factory.mktemp("teacher") / "tiny.safetensors"
+    kdutils.models.save_weights(teacher, path)
+    return path
 
 
 @pytest.fixture(scope="session")
