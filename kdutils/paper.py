@@ -95,7 +95,7 @@ def discrepancies() -> pd.DataFrame:
 
 
 def claims() -> pd.DataFrame:
-    """What the paper's text asserts: id, where, statement (in our words), number ("" if none), chapter ("" if none)."""
+    """What the paper's text asserts: id, topic, where, statement (in our words), number and chapter ("" if none)."""
     return _read("claims.csv")
 
 

@@ -30,7 +30,7 @@ from kdutils import files, paper
 from kdutils.errors import UserError, choose
 
 RESULTS = Path(__file__).parents[1] / "book" / "results"
-MIME = "application/vnd.kdutils.verdict+json"
+KEY = "application/vnd.kdutils.verdict+json"
 SIGNS = {"holds": "✓", "fails": "✗", "partly": "◐", "cannot tell": "?"}
 
 
@@ -55,12 +55,10 @@ class Record(NamedTuple):
 
     verdicts: tuple[Verdict, ...]
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
-        return {
-            MIME: {"verdicts": [verdict.model_dump(mode="json") for verdict in self.verdicts]},
-            "text/html": _html(self.verdicts),
-            "text/plain": "\n".join(_line(verdict) for verdict in self.verdicts),
-        }
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
+        """What notebooks show; what `verdicts` reads goes into the output's metadata, of which no builder complains."""
+        shown = {"text/html": _html(self.verdicts), "text/plain": "\n".join(_line(each) for each in self.verdicts)}
+        return shown, {KEY: {"verdicts": [verdict.model_dump(mode="json") for verdict in self.verdicts]}}
 
 
 def record(*verdicts: Verdict) -> Record:
@@ -80,7 +78,7 @@ def verdicts(executed: Iterable[str | Path]) -> list[Verdict]:
 
 
 def scoreboard_markdown(claims: pd.DataFrame, verdicts: Sequence[Verdict]) -> str:
-    """The scoreboard as MyST text: each of the paper's claims by chapter, then the claims of the book's own.
+    """The scoreboard as MyST text: each of the paper's claims by topic, then the claims of the book's own.
 
     A claim that no verdict names is "not tested yet"; one that several name has a row for each.
     """
@@ -92,12 +90,14 @@ def scoreboard_markdown(claims: pd.DataFrame, verdicts: Sequence[Verdict]) -> st
         for verdict in [each for each in verdicts if claim.id in each.claim_ids] or [None]
     ]
     parts = [_summary(rows)]
-    for chapter in sorted({claim.chapter for claim, _ in rows}, key=lambda name: (not name, name)):
-        of_chapter = [row for row in rows if row[0].chapter == chapter]
-        parts.append(f"## {_chapter_title(chapter)}\n\n{_claims_table(of_chapter)}")
+    for topic in dict.fromkeys(claims["topic"]):
+        parts.append(f"## {topic}\n\n{_claims_table([row for row in rows if row[0].topic == topic])}")
     own = [verdict for verdict in verdicts if not verdict.claim_ids]
     if own:
-        parts.append("## Beyond the paper\n\n" + _table(_OWN_HEAD, [(v.claim, *_verdict_cells(v)) for v in own]))
+        parts.append(
+            "## Beyond the paper\n\n"
+            + _table(("Claim", "Verdict", "Test"), [(v.claim, *_verdict_cells(v)) for v in own])
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -181,14 +181,10 @@ def mean_std(values: ArrayLike) -> str:
     return f"{plus_minus(values.mean(), spread)} (n = {len(values)})"
 
 
-_OWN_HEAD = ("Claim", "Verdict", "Test", "Chapter")
-_NOT_TESTED = ("not tested yet", "", "")
-
-
 def _verdicts_of(path: Path) -> list[Verdict]:
     """The verdicts in one executed notebook."""
     outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
-    found = [output["data"][MIME]["verdicts"] for output in outputs if MIME in output.get("data", {})]
+    found = [output["metadata"][KEY]["verdicts"] for output in outputs if KEY in output.get("metadata", {})]
     try:
         return [Verdict.model_validate(verdict) for verdicts in found for verdict in verdicts]
     except ValidationError as error:
@@ -199,29 +195,36 @@ def _summary(rows: Sequence[tuple[object, Verdict | None]]) -> str:
     """How many claims there are and how they fare; a claim with differing verdicts counts under each of them."""
     fates = {(claim.id, "not tested yet" if verdict is None else verdict.holds) for claim, verdict in rows}
     counts = Counter(fate for _, fate in fates)
-    told = [f"{counts[fate]} {fate}" for fate in (*SIGNS, "not tested yet") if counts[fate]]
-    return f"{len({name for name, _ in fates})} claims of the paper: {', '.join(told)}."
-
-
-def _chapter_title(chapter: str) -> str:
-    """`04_correlation` -> `Chapter 4: correlation`"""
-    number, _, name = chapter.partition("_")
-    return f"Chapter {int(number)}: {name.replace('_', ' ')}" if chapter else "In no chapter"
+    told = [f"{fate}: {counts[fate]}" for fate in (*SIGNS, "not tested yet") if counts[fate]]
+    return f"{len({name for name, _ in fates})} claims of the paper. {', '.join(told).capitalize()}."
 
 
 def _claims_table(rows: Sequence[tuple[object, Verdict | None]]) -> str:
     """One row a claim and verdict."""
     cells = [
-        (claim.statement, claim.where, claim.number, *(_verdict_cells(verdict) if verdict else _NOT_TESTED))
+        (
+            claim.statement,
+            ": ".join(part for part in (claim.where, claim.number) if part),
+            *(_verdict_cells(verdict) if verdict else ("not tested yet", _planned(claim.chapter))),
+        )
         for claim, verdict in rows
     ]
-    return _table(("Claim", "In the paper", "Its number", "Verdict", "Test", "Chapter"), cells)
+    return _table(("Claim", "In the paper", "Verdict", "Test"), cells)
 
 
-def _verdict_cells(verdict: Verdict) -> tuple[str, str, str]:
-    """Verdict, test and link; the link is a role, as the page may be included from anywhere."""
-    sign = f"{SIGNS[verdict.holds]} {verdict.holds} ({verdict.size} size)"
-    return sign, verdict.test, f"{{doc}}`/notebooks/{verdict.chapter}`"
+def _verdict_cells(verdict: Verdict) -> tuple[str, str]:
+    """Verdict and test, with the size and the chapter of the run."""
+    return f"{SIGNS[verdict.holds]} {verdict.holds}", f"{verdict.test} ({verdict.size} size, {_link(verdict.chapter)})"
+
+
+def _planned(chapter: str) -> str:
+    """`04_correlation` -> `planned for chapter 4`"""
+    return f"planned for chapter {int(chapter[:2])}" if chapter else "not planned"
+
+
+def _link(chapter: str) -> str:
+    """A chapter's title as a link: a role, as the page may be included from anywhere."""
+    return f"{{doc}}`/notebooks/{chapter}`"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -243,10 +246,11 @@ def _html(verdicts: Iterable[Verdict]) -> str:
             f'<tr><td colspan="4">Test, {html.escape(verdict.size)} size: {html.escape(verdict.test)}</td></tr></tbody>'
         )
     head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("Paper", "Our recorded runs", "This run", "Does it hold?")
+        f'<th scope="col" style="text-align: left">{name}</th>'
+        for name in ("Paper", "Our recorded runs", "This run", "Does it hold?")
     )
     # "dataframe" makes themes style it as a table of data, in dark mode too
-    return f'<table class="dataframe verdict"><thead><tr>{head}</tr></thead>{"".join(body)}</table>'
+    return f'<table class="dataframe verdict" style="text-align: left"><thead><tr>{head}</tr></thead>{"".join(body)}</table>'
 
 
 def _line(verdict: Verdict) -> str:

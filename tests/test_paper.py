@@ -142,7 +142,7 @@ def test_discrepancies_are_the_seven_cells_that_tables_9_and_10_print_differentl
 def test_claims_are_complete_and_name_a_chapter():
     claims = paper.claims()
     assert claims["id"].is_unique
-    assert claims[["id", "where", "statement"]].ne("").all(axis=None)
+    assert claims[["id", "topic", "where", "statement"]].ne("").all(axis=None)
     assert list(claims.loc[claims["chapter"] == "", "id"]) == ["cheap-experiments"]
     assert claims["chapter"].str.fullmatch(r"(\d\d_[a-z0-9_]+)?").all()
 

@@ -38,12 +38,10 @@ def results(tmp_path, monkeypatch):
     return tmp_path
 
 
-def notebook(path, *bundles):
-    """An executed notebook whose cells have these outputs."""
-    cells = [
-        nbformat.v4.new_code_cell("record", outputs=[nbformat.v4.new_output("execute_result", data=bundle)])
-        for bundle in bundles
-    ]
+def notebook(path, *shown):
+    """An executed notebook whose cells have outputs with this data and metadata."""
+    outputs = [nbformat.v4.new_output("execute_result", data=data, metadata=metadata) for data, metadata in shown]
+    cells = [nbformat.v4.new_code_cell("record", outputs=[output]) for output in outputs]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     return path
 
@@ -66,15 +64,15 @@ def test_a_verdict_comes_back_from_a_notebook_that_was_really_run(tmp_path, verd
 def test_verdicts_keep_the_order_of_notebooks_and_skip_other_outputs(tmp_path, verdict):
     other = verdict.model_copy(update={"chapter": "05_cutmixpick"})
     paths = [
-        notebook(tmp_path / "1.ipynb", {"text/plain": "1"}, report.record(verdict)._repr_mimebundle_()),
-        notebook(tmp_path / "2.ipynb", {"text/plain": "no verdict"}),
+        notebook(tmp_path / "1.ipynb", ({"text/plain": "1"}, {}), report.record(verdict)._repr_mimebundle_()),
+        notebook(tmp_path / "2.ipynb", ({"text/plain": "no verdict"}, {})),
         notebook(tmp_path / "3.ipynb", report.record(other)._repr_mimebundle_()),
     ]
     assert report.verdicts(paths) == [verdict, other]
 
 
 def test_a_verdict_of_another_version_is_refused_by_name(tmp_path):
-    path = notebook(tmp_path / "old.ipynb", {report.MIME: {"verdicts": [{"outcome": "fine"}]}})
+    path = notebook(tmp_path / "old.ipynb", ({}, {report.KEY: {"verdicts": [{"outcome": "fine"}]}}))
     with pytest.raises(UserError, match=r"old.ipynb.*execute it anew"):
         report.verdicts([path])
 
@@ -94,7 +92,7 @@ def test_record_refuses_claims_that_the_paper_does_not_make(verdict):
 
 
 def test_the_html_table_shows_every_number_and_escapes_text(verdict):
-    shown = report.record(verdict.model_copy(update={"claim": "a < b & c"}))._repr_mimebundle_()["text/html"]
+    shown = report.record(verdict.model_copy(update={"claim": "a < b & c"}))._repr_mimebundle_()[0]["text/html"]
     for text in (
         "a &lt; b &amp; c",
         "p &lt; 5 % on 9 pairs",
@@ -109,11 +107,11 @@ def test_the_html_table_shows_every_number_and_escapes_text(verdict):
 
 CLAIMS = pd.DataFrame(
     [
-        ("one", "Tab. 1", "The first claim.", "6/7", "07_tables_1_2"),
-        ("two", "Sec. 2", "The second | claim.", "", "04_correlation"),
-        ("three", "A.5", "The third claim.", "", ""),
+        ("one", "Tables", "Tab. 1", "The first claim.", "6/7", "07_tables_1_2"),
+        ("two", "Theory", "Sec. 2", "The second | claim.", "", "04_correlation"),
+        ("three", "Tables", "A.5", "The third claim.", "", ""),
     ],
-    columns=["id", "where", "statement", "number", "chapter"],
+    columns=["id", "topic", "where", "statement", "number", "chapter"],
 )
 
 
@@ -122,24 +120,25 @@ def board(*changes):
     return report.scoreboard_markdown(CLAIMS, [report.Verdict(**FACTS | change) for change in changes]).splitlines()
 
 
-def test_the_scoreboard_without_verdicts_lists_every_claim_by_chapter():
-    lines = board()
-    assert lines[0] == "3 claims of the paper: 3 not tested yet."
-    heads = [line for line in lines if line.startswith("## ")]
-    assert heads == ["## Chapter 4: correlation", "## Chapter 7: tables 1 2", "## In no chapter"]
-    rows = [line for line in lines if line.endswith("| not tested yet |  |  |")]
-    assert rows[0] == "| The second \\| claim. | Sec. 2 |  | not tested yet |  |  |"
-    assert len(rows) == 3
+def test_the_scoreboard_without_verdicts_lists_every_claim_by_topic():
+    assert [line for line in board() if line and "---" not in line and "In the paper" not in line] == [
+        "3 claims of the paper. Not tested yet: 3.",
+        "## Tables",
+        "| The first claim. | Tab. 1: 6/7 | not tested yet | planned for chapter 7 |",
+        "| The third claim. | A.5 | not tested yet | not planned |",
+        "## Theory",
+        "| The second \\| claim. | Sec. 2 | not tested yet | planned for chapter 4 |",
+    ]
 
 
 def test_the_scoreboard_gives_verdict_test_and_link():
     lines = board({"claim_ids": ("one", "two")}, {"claim_ids": ("one",), "holds": "holds", "chapter": "16_how_sure"})
-    assert lines[0] == "3 claims of the paper: 1 holds, 2 partly, 1 not tested yet."
+    assert lines[0] == "3 claims of the paper. Holds: 1, partly: 2, not tested yet: 1."
     of_one = [line for line in lines if "first claim" in line]
-    start = "| The first claim. | Tab. 1 | 6/7 | "
+    start = "| The first claim. | Tab. 1: 6/7 | "
     assert of_one == [
-        start + "◐ partly (quick size) | Pearson's r at 5 % | {doc}`/notebooks/04_correlation` |",
-        start + "✓ holds (quick size) | Pearson's r at 5 % | {doc}`/notebooks/16_how_sure` |",
+        start + "◐ partly | Pearson's r at 5 % (quick size, {doc}`/notebooks/04_correlation`) |",
+        start + "✓ holds | Pearson's r at 5 % (quick size, {doc}`/notebooks/16_how_sure`) |",
     ]
 
 
