@@ -91,7 +91,8 @@ def measure(
     families = _families(schemes)
     if batches < 3:
         raise UserError(f"a variance with a standard error needs at least 3 batches, not {batches}.")
-    networks = {name: for_inference(network) for name, network in {**predictors, "teacher": teacher}.items()}
+    device = next(teacher.parameters()).device
+    networks = {name: for_inference(model).to(device) for name, model in {**predictors, "teacher": teacher}.items()}
     settings = augment.settings(dataset, granularity)
     p, q = _answers(_logits(networks, dataset, images))
     drawn = torch.randint(len(images), (batches, batch_size), generator=seeds.generator(seed, "batches")).numpy()
@@ -143,11 +144,13 @@ def _x_prime(
 
 @torch.inference_mode()
 def _logits(networks: Mapping[str, Network], dataset: Dataset, images: Tensor) -> dict[str, Tensor]:
-    """The logits [n, C] of every network on images in 0..255."""
+    """The logits [n, C] of every network on images in 0..255, read on the networks' device."""
+    device = next(networks["teacher"].parameters()).device
     chunks = [
-        dataset.normalise(part).contiguous(memory_format=torch.channels_last) for part in images.split(FORWARD_BATCH)
+        dataset.normalise(part.to(device)).contiguous(memory_format=torch.channels_last)
+        for part in images.split(FORWARD_BATCH)
     ]
-    return {name: torch.cat([network(chunk) for chunk in chunks]) for name, network in networks.items()}
+    return {name: torch.cat([network(chunk) for chunk in chunks]).cpu() for name, network in networks.items()}
 
 
 def _answers(logits: Mapping[str, Tensor]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -205,6 +208,18 @@ def t_stddev(measured: Measured, k: int = 640) -> pd.DataFrame:
             "t_stddev_se": [scale * stats.stddev_standard_error(u) for u in by_scheme],
         }
     )
+
+
+def compare(measured: Mapping[str, Measured], n: int = 640) -> pd.DataFrame:
+    """One row a predictor and scheme: predictor, R_D (in nats), the columns of `bias_and_variance` and `t_stddev`."""
+    tables = [
+        bias_and_variance(found, n)
+        .merge(t_stddev(found, n), on="scheme")
+        .assign(predictor=name, true_risk=found.pool.mean())
+        for name, found in measured.items()
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    return table[["predictor", "true_risk", *table.columns.drop(["predictor", "true_risk"])]]
 
 
 def _batch_risks(measured: Measured) -> tuple[np.ndarray, np.ndarray]:

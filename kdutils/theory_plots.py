@@ -1,11 +1,10 @@
 """Figures and the table of Proposition 3.1 and of its assumption, in the book's style (`plots`)."""
 
-
 import numpy as np
 import pandas as pd
 
 from kdutils.paper import SCHEME_LABELS
-from kdutils.plots import COLOURS, WIDTH, Chart, bars_with_errors, style
+from kdutils.plots import COLOURS, WIDTH, Chart, bars_with_errors, mark, style
 from kdutils.report import plus_minus
 from kdutils.theory import STRUCTURES, variance_of_mean
 
@@ -47,6 +46,26 @@ def spread_and_bias(table: pd.DataFrame) -> Chart:
         for part, (value, error) in parts.items()
     ]
     return bars_with_errors(pd.concat(rows), "value", "error", hue="part", label="nats")
+
+
+@style()
+def course(table: pd.DataFrame) -> Chart:
+    """Variance over the first scheme's, and bias, of every scheme from predictor to predictor (`risk.compare`)."""
+    chart = Chart(figsize=(WIDTH, 7.4), layout="constrained")
+    above, below = chart.subplots(2, 1, sharex=True)
+    predictors = list(table["predictor"].drop_duplicates())
+    for scheme, rows in table.groupby("scheme", sort=False):
+        look = {"color": mark(scheme).colour, "marker": mark(scheme).marker, "ms": 7, "lw": 1, "capsize": 2}
+        position = [predictors.index(name) for name in rows["predictor"]]
+        label = SCHEME_LABELS.get(scheme, scheme)
+        above.errorbar(position, rows["variance_ratio"], rows["variance_ratio_se"], **look, label=label)
+        below.errorbar(position, rows["bias"], rows["bias_se"], **look)
+    first = SCHEME_LABELS.get(table["scheme"].iloc[0], table["scheme"].iloc[0])
+    above.set(ylabel=f"variance, in that of {first}", yscale="log")
+    below.set(ylabel="bias, nats")
+    below.set_xticks(range(len(predictors)), [name.replace(" ", "\n", 1) for name in predictors])
+    chart.legend(loc="outside upper center", ncols=3)
+    return chart
 
 
 def parts_table(table: pd.DataFrame) -> pd.DataFrame:

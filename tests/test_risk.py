@@ -154,6 +154,17 @@ def test_t_stddev_of_identity_is_the_spread_over_the_pool(networks, measured, di
     assert table.t_stddev_se[0] < 0.1 * table.t_stddev[0]
 
 
+def test_compare_puts_all_predictors_and_both_statistics_into_one_table(measured):
+    table = risk.compare(measured, n=320).set_index(["predictor", "scheme"])
+    assert list(dict.fromkeys(table.index.get_level_values(0))) == ["first", "second", "blind", "teacher"]
+    for name, found in measured.items():
+        rows = table.loc[name]
+        assert rows["true_risk"].unique() == pytest.approx([found.pool.mean()])
+        expected = risk.bias_and_variance(found, 320).set_index("scheme")
+        assert rows[expected.columns].equals(expected)
+        assert rows["t_stddev"].tolist() == risk.t_stddev(found, 320)["t_stddev"].tolist()
+
+
 def test_the_standard_errors_are_those_of_repeated_measurements():
     """400 measurements of 40 batches whose truth is known: the errors stated fit the scatter, the means the truth."""
     rng, tables, unbiased = np.random.default_rng(0), [], []

@@ -59,6 +59,17 @@ def test_spread_and_bias_are_bars_in_nats(table):
     assert [(b[0] - a[0]) / 2 for a, b in ends] == pytest.approx([0.001, 0.001])  # d sqrt(v) = dv / (2 sqrt(v))
 
 
+def test_the_course_follows_each_scheme_over_the_predictors(table):
+    doubled = {name: 2 * table[name] for name in ("variance_ratio", "bias")}
+    chart = theory_plots.course(
+        pd.concat([table.assign(predictor="blind"), table.assign(predictor="teacher", **doubled)])
+    )
+    for ax, column in zip(chart.axes, ("variance_ratio", "bias"), strict=True):
+        drawn = [each.lines[0].get_ydata() for each in ax.containers if isinstance(each, ErrorbarContainer)]
+        assert np.array(drawn) == pytest.approx(np.outer(table[column], [1, 2]))
+    assert [text.get_text() for text in chart.axes[1].get_xticklabels()] == ["blind", "teacher"]
+
+
 def test_the_table_gives_every_number_its_error(table):
     shown = theory_plots.parts_table(table)
     assert list(shown.index) == ["Identity", "CutMix"]
