@@ -3,6 +3,8 @@
 Killed anywhere and started again, a run ends in the result of an undisturbed one, bit for bit on one CPU.
 """
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -11,17 +13,21 @@ from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
 from kdutils import augment, losses, metrics, models, seeds, training
+from kdutils.data import Dataset
+from kdutils.errors import UserError
 from kdutils.files import sha256
 from kdutils.models import Network
 from kdutils.specs import NO_SCHEME, RankSpec, RunSpec, Spec, load_cached
-from kdutils.store import WEIGHTS, Store, default_store
+from kdutils.store import RESULT, WEIGHTS, Store, default_store, set_aside
 
-CHECKPOINT_EPOCHS = 5
+CHECKPOINT_EPOCHS, CHECKPOINT_SECONDS = 5, 60  # a checkpoint after so many, whichever comes first
 
 __all__ = [
     "RankSpec",
     "RunResult",
     "RunSpec",
+    "Stopped",
+    "assemble",
     "default_store",
     "load_student",
     "load_teacher",
@@ -29,6 +35,7 @@ __all__ = [
     "run",
     "start",
     "teacher_spec",
+    "title",
 ]
 
 
@@ -43,17 +50,28 @@ class RunResult(BaseModel):
     weights_sha256: str
 
 
-def run(spec: RunSpec, store: str | Path | None = None) -> RunResult:
+class Stopped(UserError):
+    """A run was asked to stop before its end; it left a checkpoint to go on from."""
+
+
+def run(
+    spec: RunSpec,
+    store: str | Path | None = None,
+    watch: Callable[[int], bool] = lambda epochs_done: False,
+    wait: float = -1,
+) -> RunResult:
     """The result of `spec`: from the store, else trained (on from the last checkpoint) and put there.
 
-    Everything that can be wrong with the specification, the data and the teacher's weights is a UserError before
-    training starts. The last epoch is reported, not the best.
+    `watch(epochs_done)` is called before the first epoch and after each; where it is true, the run leaves a checkpoint
+    and raises Stopped. While another process makes the same run, wait for it, at most `wait` seconds (then
+    `store.Busy`). Everything that can be wrong with the specification, the data and the teacher's weights is a
+    UserError before training starts. The last epoch is reported, not the best.
     """
     shelf, key = Store(store), spec.key()
     known = shelf.read(key)
     if known is None:
-        with shelf.lock(key):
-            known = shelf.read(key) or _train(spec, shelf, key)
+        with shelf.lock(key, wait):
+            known = shelf.read(key) or _train(spec, shelf, key, watch)
     return RunResult(**known["result"])
 
 
@@ -80,20 +98,28 @@ def load_teacher(spec: Spec, store: str | Path | None = None) -> Network:
 
 
 def load_student(spec: RunSpec, store: str | Path | None = None) -> Network:
-    """The trained student of `spec`, training it first if need be."""
+    """The trained student of `spec`, training it first if need be, and anew where its weights are not what it left."""
     shelf, key = Store(store), spec.key()
-    run(spec, store)
+    weights = shelf.path(key, WEIGHTS)
+    result = run(spec, store)
+    if not weights.is_file() or sha256(weights) != result.weights_sha256:
+        set_aside(shelf.path(key, RESULT), f"{WEIGHTS} is not what this run wrote")
+        run(spec, store)
     dataset = load_cached(spec.dataset, spec.data_dir)
     model = models.build(spec.student, len(dataset.classes), dataset.image_size)
-    models.load_weights(model, shelf.path(key, WEIGHTS))
+    models.load_weights(model, weights)
     return model.eval()
 
 
 def start(spec: RunSpec, store: str | Path | None = None) -> training.Training:
     """The training of `spec` before its first epoch, all its parts loaded and checked."""
     dataset = spec.load_data()
+    return assemble(spec, dataset, load_teacher(spec, store) if spec.teacher else None)
+
+
+def assemble(spec: RunSpec, dataset: Dataset, teacher: Network | None) -> training.Training:
+    """The training of `spec` with these images and this teacher, on the GPU if there is one."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    teacher = load_teacher(spec, store).to(device) if spec.teacher else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.generator(spec.seed, "weights").initial_seed())
         student = models.build(spec.student, len(dataset.classes), dataset.image_size)
@@ -103,7 +129,7 @@ def start(spec: RunSpec, store: str | Path | None = None) -> training.Training:
         method=method.to(device),
         dataset=dataset.resident(device),
         schedule=training.Schedule(spec.epochs, spec.lr, spec.batch_size),
-        teacher=teacher,
+        teacher=teacher.to(device) if teacher else None,
         scheme=None if spec.scheme == NO_SCHEME else augment.SCHEMES[spec.scheme],
         granularity=spec.granularity,
         standard=spec.standard,
@@ -112,18 +138,29 @@ def start(spec: RunSpec, store: str | Path | None = None) -> training.Training:
     )
 
 
-def _train(spec: RunSpec, shelf: Store, key: str) -> dict:
+def _train(spec: RunSpec, shelf: Store, key: str, watch: Callable[[int], bool]) -> dict:
     progress = start(spec, shelf.folder)
     saved = shelf.read_checkpoint(key)
     if saved is not None:
         progress.restore(saved)
-    bar = tqdm(total=spec.epochs, initial=progress.epochs_done, desc=_title(spec), unit="epoch", disable=None)
+    bar = tqdm(total=spec.epochs, initial=progress.epochs_done, desc=title(spec), unit="epoch", disable=None)
+    last, stop = time.monotonic(), watch(progress.epochs_done)
     with bar:
         while progress.epochs_done < spec.epochs:
+            if stop:
+                raise Stopped(f"stopped after {progress.epochs_done} of {spec.epochs} epochs; a checkpoint is kept")
             bar.set_postfix(loss=f"{progress.epoch():.3f}")
             bar.update()
-            if progress.epochs_done % CHECKPOINT_EPOCHS == 0 and progress.epochs_done < spec.epochs:
+            stop = watch(progress.epochs_done)
+            late = time.monotonic() - last > CHECKPOINT_SECONDS
+            if stop or late or progress.epochs_done % CHECKPOINT_EPOCHS == 0:
                 shelf.write_checkpoint(key, progress.state())
+                last = time.monotonic()
+    return _finish(spec, progress, shelf, key)
+
+
+def _finish(spec: RunSpec, progress: training.Training, shelf: Store, key: str) -> dict:
+    """Evaluate the student, and put it and its result into the store."""
     test = training.evaluate(progress.student, progress.dataset, progress.dataset.test)
     models.save_weights(progress.student, shelf.path(key, WEIGHTS))
     result = RunResult(
@@ -172,6 +209,7 @@ def _measure(spec: RankSpec, store: Path) -> pd.DataFrame:
     )
 
 
-def _title(spec: RunSpec) -> str:
+def title(spec: RunSpec) -> str:
+    """A run in a few words, for people."""
     taught = f"{spec.teacher}/" if spec.teacher else ""
     return f"{taught}{spec.student} {spec.method}+{spec.scheme} seed {spec.seed}"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,15 +93,36 @@ class Store:
 
     @contextmanager
     def lock(self, key: str, timeout: float = -1) -> Iterator[None]:
-        """Hold the run `key`; wait for another process that does (at most `timeout` seconds, then Busy)."""
+        """Hold the run `key`; wait for another process that does (at most `timeout` seconds, then Busy).
+
+        The operating system keeps the lock, so it ends with its holder, however that ends.
+        """
+        lock = FileLock(self.path(key, "lock"))
         try:
             (self.folder / key).mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path(key, "lock")).acquire(timeout):
-                yield
+            lock.acquire(timeout)
         except Timeout as error:
             raise Busy(f"another process is working on {key} in {self.folder}") from error
-        except PermissionError as error:
-            raise UserError(f"cannot write to the store {self.folder}: {error.strerror}") from error
+        except OSError as error:
+            raise self._unusable(error) from error
+        for leftover in (self.folder / key).glob(".*"):  # a killed process leaves its temporary files behind
+            leftover.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def check(self) -> None:
+        """Refuse a folder that cannot be written to."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> UserError:
+        return UserError(f"cannot write to the store {self.folder}: {error.strerror}. Name another with KDUTILS_STORE")
 
 
 def save(state: dict, path: Path) -> None:
