@@ -10,7 +10,7 @@ from kdutils import _torchvision  # noqa: F401  (first: it lets torchvision impo
 
 __version__ = "0.1.0"
 
-_MODULES = "augment data losses metrics models paper plots report risk runs stats store sweep theory training".split()
+_MODULES = "augment data losses metrics models paper plots report risk runs stats store study sweep theory training".split()
 
 
 def __getattr__(name: str) -> object:

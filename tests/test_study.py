@@ -1,0 +1,52 @@
+"""The join of rankings and students, against numbers worked out by hand, and the published correlations."""
+
+import pandas as pd
+import pytest
+from scipy.stats import pearsonr
+from statsmodels.stats.multitest import multipletests
+
+from kdutils import paper, study
+
+
+@pytest.fixture
+def ranked() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"scheme": ["identity", "cutmix", "cutmixpick_s"], "t_stddev": [5e-3, 4e-3, None], "t_stddev_se": [1e-4] * 3}
+    )
+
+
+def test_points_hold_means_spreads_and_counts(ranked: pd.DataFrame) -> None:
+    students = pd.DataFrame(
+        {
+            "scheme": ["cutmix", "cutmix", "identity", "identity", "cutmixpick_s", "identity"],
+            "test_loss": [1.0, 3.0, 2.0, 4.0, 9.0, None],
+            "test_accuracy": [70.0, 72.0, 60.0, 64.0, 1.0, None],
+        }
+    )
+    points = study.beside_students(ranked, students).set_index("scheme")
+    assert list(points.index) == ["identity", "cutmix"], "a scheme without T. stddev is no point"
+    assert points["n"].tolist() == [2, 2], "a run without a result does not count"
+    assert points["test_loss"].tolist() == [3.0, 2.0]
+    assert points["test_loss_std"].tolist() == pytest.approx([2**0.5, 2**0.5])
+    assert points["test_accuracy"].tolist() == [62.0, 71.0]
+    assert points["t_stddev"].tolist() == pytest.approx([5.0, 4.0])
+    assert points["t_stddev_se"].tolist() == pytest.approx([0.1, 0.1])
+
+
+def test_published_correlations_equal_scipy_and_holm_counts_the_tests_of_one_method() -> None:
+    found = study.published_correlations()
+    assert found.groupby("method").size().tolist() == [18, 18, 18]
+    pearson = found[found["method"] == "pearson"]
+    group = paper.pairs().query("dataset == 'cifar100' and pair == 'vgg13/vgg8'")
+    row = pearson.query("dataset == 'cifar100' and pair == 'vgg13/vgg8'").iloc[0]
+    expected = pearsonr(group["t_stddev"], group["test_loss"])
+    assert (row["r"], row["p"]) == pytest.approx((expected.statistic, expected.pvalue))
+    assert pearson["p_holm"].tolist() == pytest.approx(multipletests(pearson["p"], method="holm")[1].tolist())
+
+
+def test_words_name_each_coefficient_with_its_sign() -> None:
+    points = pd.DataFrame({"t_stddev": [1.0, 2, 3, 4, 5], "test_loss": [5.0, 4, 3, 1, 2]})
+    words = study.in_words(points)
+    assert "Pearson's -0.9" in words
+    assert "Spearman's -0.9" in words
+    assert "Kendall's -0.8" in words
