@@ -250,7 +250,7 @@ def _html(verdicts: Iterable[Verdict]) -> str:
         for name in ("Paper", "Our recorded runs", "This run", "Does it hold?")
     )
     # "dataframe" makes themes style it as a table of data, in dark mode too
-    return f'<table class="dataframe verdict" style="text-align: left"><thead><tr>{head}</tr></thead>{"".join(body)}</table>'
+    return f'<table class="dataframe verdict"><thead><tr>{head}</tr></thead>{"".join(body)}</table>'
 
 
 def _line(verdict: Verdict) -> str:
