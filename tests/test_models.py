@@ -109,6 +109,10 @@ def test_features_agree_with_the_call_and_with_the_promised_shapes(name):
     assert (tuple(features.pooled.shape[1:]), tuple(features.logits.shape[1:])) == (shapes.pooled, shapes.logits)
 
 
+def test_shapes_of_a_map_of_one_pixel():
+    assert models.feature_shapes(models.build("MobileNetV2", 10), image_size=16).maps[-1] == (160, 1, 1)
+
+
 @pytest.mark.parametrize("name", ["tiny", "vgg8", "ShuffleV2", "MobileNetV2"])
 def test_asking_for_shapes_changes_nothing(name):
     model = models.build(name, 7)

@@ -71,5 +71,5 @@ def image_sizes() -> dict[str, range]:
 def feature_shapes(model: Network, image_size: int = 32) -> Features:
     """The shapes, without the batch dimension, of what `model.features` gives for images of this size."""
     skeleton = copy.deepcopy(model).to("meta").eval()
-    maps, pooled, logits = skeleton.features(torch.empty(2, 3, image_size, image_size, device="meta"))
+    maps, pooled, logits = skeleton.features(torch.empty(1, 3, image_size, image_size, device="meta"))
     return Features(tuple(tuple(m.shape[1:]) for m in maps), tuple(pooled.shape[1:]), tuple(logits.shape[1:]))
