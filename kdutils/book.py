@@ -20,6 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock, Timeout
 
 from kdutils import files, staging
 from kdutils.errors import UserError
@@ -34,6 +35,15 @@ def build(root: Path = ROOT, workers: int = 2) -> Path:
     Executes only the notebooks whose fingerprint changed, `workers` at a time with one thread each, and runs Jupyter
     Book only if a page's source changed. A UserError names the notebook and cell, or the page, that stopped it.
     """
+    (root / "_build").mkdir(exist_ok=True)
+    try:
+        with FileLock(root / "_build" / ".lock", timeout=0):
+            return _build(root, workers)
+    except Timeout as error:
+        raise UserError("the book is being built in this folder already; wait until that has finished") from error
+
+
+def _build(root: Path, workers: int) -> Path:
     executed = execute_changed(root, workers)
     source = staging.stage(root, executed)
     index = root / "_build" / "html" / "index.html"

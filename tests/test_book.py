@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from tiny import write
 
 from kdutils import book, files
@@ -148,6 +149,11 @@ def test_a_warning_of_jupyter_book_stops_it_and_the_old_book_stays(tiny: Path) -
     with pytest.raises(UserError, match=r"book/intro.md:\d+: WARNING: unknown document"):
         book.build(tiny)
     assert page(tiny, "book/intro") == old
+
+
+def test_two_builds_in_one_folder_do_not_meet(tiny: Path) -> None:
+    with FileLock(tiny / "_build" / ".lock"), pytest.raises(UserError, match="built in this folder already"):
+        book.build(tiny)
 
 
 def test_the_book_tells_nothing_of_the_machine_it_was_built_on(tiny: Path) -> None:
