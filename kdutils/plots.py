@@ -150,7 +150,10 @@ def scatter_with_fit(
     ax = chart.subplots()
     _scatter(ax, frame, x, y, x_error, y_error)
     ax.set(xlabel=x_label, ylabel=y_label)
-    found = [_coefficient(METHOD_LABELS[name], stats.correlation(frame[x], frame[y], name)) for name in methods]
+    found = [
+        _coefficient(METHOD_LABELS[name], stats.correlation(frame[x], frame[y], name, interval="none"))
+        for name in methods
+    ]
     lines = [f"{len(frame)} points, {found[0]}", ", ".join(found[1:])]
     ax.set_title("\n".join(line for line in lines if line))
     _scheme_legend(chart, frame["scheme"])
@@ -174,7 +177,7 @@ def scatter_panels(
     axes = chart.subplots(rows, columns, squeeze=False).ravel()
     for ax, (key, group) in zip(axes, groups, strict=False):
         _scatter(ax, group, x, y, size=5)
-        found = stats.correlation(group[x], group[y])
+        found = stats.correlation(group[x], group[y], interval="none")
         ax.set_title("\n".join([*map(str, key), _coefficient("r", found)]), fontsize=10.5)
         ax.title.set_color(ACCENT if found.p >= 0.05 else INK)
         ax.tick_params(labelsize=9.5)

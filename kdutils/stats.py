@@ -70,7 +70,7 @@ def correlation(
     x: ArrayLike,
     y: ArrayLike,
     method: Method = "pearson",
-    interval: Literal["bootstrap", "fisher"] = "bootstrap",
+    interval: Literal["bootstrap", "fisher", "none"] = "bootstrap",
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Correlation:
@@ -78,13 +78,16 @@ def correlation(
 
     p: Student's t for Pearson (the paper's choice); for Spearman and Kendall (tau-b) exact over all pairings up to nine
     points, scipy's own beyond. Interval: bias-corrected bootstrap over points (percentile where that has no answer, as
-    at r = 1), seeded; or Fisher's z, for Pearson only. UserError for constant, unequal, too short or non-finite input.
+    at r = 1), seeded; or Fisher's z, for Pearson only; or none (NaN), where only r and p are wanted. UserError for
+    constant, unequal, too short or non-finite input.
     """
     x, y = _points(x, y)
     choose("correlation method", method, _STATISTICS)
-    choose("interval", interval, ("bootstrap", "fisher"))
+    choose("interval", interval, ("bootstrap", "fisher", "none"))
     r, p = _coefficient_and_p(x, y, method)
-    if interval == "bootstrap":
+    if interval == "none":
+        low, high = math.nan, math.nan
+    elif interval == "bootstrap":
         low, high = _bootstrap_interval(x, y, _STATISTICS[method], confidence, seed)
     elif method == "pearson":
         low, high = stats.pearsonr(x, y).confidence_interval(confidence)
