@@ -49,7 +49,7 @@ def waves(size: int) -> torch.Tensor:
 
 
 def size_for(name: str) -> int:
-    return 80 if name in LARGE else 16
+    return 65 if name in LARGE else 16
 
 
 @pytest.mark.parametrize("name", CRD)
