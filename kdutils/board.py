@@ -110,11 +110,14 @@ class Board:
         self._show()
 
     def _advance(self, job: Job, event: Event) -> None:
-        if job.epochs is not None:  # the first word only says where the run goes on from
+        gained, first = max(0, event.epochs - job.furthest), job.epochs is None
+        if first:  # only says from which checkpoint the run goes on
+            self.bar.total -= gained
+        else:
             self.seconds[job.cost_alike()] = event.seconds
+            self.bar.update(gained)
         job.epochs = event.epochs
-        if event.epochs > job.furthest:
-            self.bar.update(event.epochs - job.furthest)
+        if gained:
             job.furthest, job.deaths = event.epochs, 0
 
     def _end(self, job: Job) -> None:
@@ -137,6 +140,12 @@ class Board:
         job.status = "waiting"
         if job.deaths == DEATHS:
             self._fail(key, job, f"its worker died {DEATHS} times in a row ({how}); is there too little memory?")
+
+    def close(self) -> None:
+        """What still ran when the time was up has been stopped."""
+        for job in self.jobs.values():
+            if job.status == "running":
+                job.status, job.error = "stopped", "the time was up; its last checkpoint is kept"
 
     def _show(self) -> None:
         states = Counter(job.status for job in self.jobs.values())

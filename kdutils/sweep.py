@@ -137,6 +137,7 @@ def _drive(jobs: dict[str, Job], engine: Engine, shelf: Store, budget: float | N
         engine.close()
     for event in engine.wait(0.0):  # what the budget stopped has told so by now
         board.take(event)
+    board.close()
 
 
 def _warn(jobs: dict[str, Job]) -> None:
