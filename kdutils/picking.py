@@ -1,0 +1,128 @@
+"""CutMixPick looked at closely: what is picked from a pool, what is left, and what picking gains (Sec. 4.2)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from kdutils import augment, gallery, paper, plots, report, seeds, stats
+from kdutils.data import Dataset
+from kdutils.views import read_logits, reader
+
+SHOWN = 8  # images a row of the gallery
+TEST_RULE = "fewer of the 18 published pairs go the other way than a sign test at 5 % leaves to chance"
+
+
+class Pool(NamedTuple):
+    """CutMix images [N, 3, H, W] with the teacher's logits [N, C] and entropy [N] (nats), and which are picked.
+
+    `share` is the part of the area that the larger of the two images fills, [N].
+    """
+
+    images: Tensor
+    logits: Tensor
+    entropy: Tensor
+    share: Tensor
+    picked: Tensor
+
+
+def pool(teacher: nn.Module, dataset: Dataset, batch_size: int = 64, runs: int = 2, seed: int = 0) -> Pool:
+    """The pool that `runs` CutMix passes make of one random mini-batch, one draw an image, a batch of it picked.
+
+    The paper draws one box a mini-batch; here each image has its own, so that one pool shows boxes of all sizes.
+    """
+    settings = augment.settings(dataset, "sample")
+    order = torch.randperm(len(dataset.train), generator=seeds.generator(seed, "pool"))[:batch_size]
+    x = augment.standard(dataset.train.batch(order)[0], seeds.generator(seed, "pool x"), settings)
+    made = augment.SCHEMES["cutmix"](x, seeds.generator(seed, "pool x'"), settings, runs)
+    logits = read_logits(reader(teacher), dataset, made.x)
+    picked = torch.zeros(len(made.x), dtype=torch.bool)
+    picked[augment.pick(logits, batch_size)] = True
+    return Pool(made.x, logits, augment.entropy(logits), torch.maximum(made.lam, 1 - made.lam), picked)
+
+
+def show(pool: Pool, classes: tuple[str, ...]) -> plots.Chart:
+    """The surest images, which are left out, above the least sure, which are picked; answer and entropy under each."""
+    order = pool.entropy.argsort()
+    chosen = torch.cat([order[:SHOWN], order[-SHOWN:]])
+    answers = pool.logits[chosen].argmax(1).tolist()
+    captions = [f"{classes[c]}\n{h:.2f}" for c, h in zip(answers, pool.entropy[chosen].tolist(), strict=True)]
+    return gallery.captioned(pool.images[chosen], captions, SHOWN, ("left out", "picked"))
+
+
+@plots.style()
+def histogram(pool: Pool) -> plots.Chart:
+    """The entropies of a pool, what is left out and what is picked in two colours."""
+    chart = plots.Chart(figsize=(plots.WIDTH, 3.6), layout="constrained")
+    ax = chart.subplots()
+    bins = np.linspace(0, float(pool.entropy.max()), 25)
+    parts = [pool.entropy[~pool.picked].numpy(), pool.entropy[pool.picked].numpy()]
+    ax.hist(parts, bins, stacked=True, label=["left out", "picked"], color=[plots.COLOURS[0], plots.COLOURS[1]])
+    ax.axvline(float(pool.entropy[pool.picked].min()), color=plots.INK, lw=1)
+    ax.set(xlabel="entropy of the teacher's probabilities (nats)", ylabel="images")
+    chart.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return chart
+
+
+def gain_test(gains: pd.DataFrame) -> stats.PairedTest:
+    """The paired tests of a frame of `paper.gains`: one row of Table 1 or 2 against another."""
+    return stats.paired_test(gains["row"], gains["base"])
+
+
+def gain_table(gains: Mapping[str, pd.DataFrame], tests: Mapping[str, stats.PairedTest]) -> pd.DataFrame:
+    """The gain of each pair in percentage points, a column a data set, with mean and t test at the foot."""
+    columns = {name: gain.set_index("pair")["gain"] for name, gain in gains.items()}
+    table = pd.DataFrame(columns)
+    table.loc["mean"] = {name: round(test.mean, 2) for name, test in tests.items()}
+    table.loc["p (paired t)"] = {name: round(test.t_p, 3) for name, test in tests.items()}
+    return table
+
+
+def compared(value: str, lower: str, higher: str) -> stats.SignTest:
+    """On how many published pairs `value` ("t_stddev", "test_loss") of scheme `lower` is below that of `higher`.
+
+    T. stddev belongs to the teacher, so each teacher of a data set counts once.
+    """
+    each = ["dataset", "teacher"] if value == "t_stddev" else ["dataset", "pair"]
+    cells = paper.pairs().drop_duplicates([*each, "scheme"]).pivot(index=each, columns="scheme", values=value)
+    return stats.sign_test(cells[higher] - cells[lower])
+
+
+def claims(live: pd.DataFrame, recorded: pd.DataFrame, size: str) -> list[report.Verdict]:
+    """The verdicts on the paper's three claims about picking.
+
+    `live` and `recorded` hold the students' test losses, a row a seed and a column a scheme.
+    """
+    spoken = {
+        "pick-lowers-t-stddev": ("t_stddev", "cutmixpick_t", "cutmix", "Picking lowers T. stddev below CutMix's."),
+        "pick-lowers-test-loss": ("test_loss", "cutmixpick_t", "cutmix", "Picking lowers S. test loss below CutMix's."),
+        "teacher-entropy-better": ("test_loss", "cutmixpick_t", "cutmixpick_s", "T. ent. picks better than S. ent."),
+    }
+    return [_verdict(name, *parts, live, recorded, size) for name, parts in spoken.items()]
+
+
+def _verdict(
+    name: str, value: str, lower: str, higher: str, claim: str, live: pd.DataFrame, recorded: pd.DataFrame, size: str
+) -> report.Verdict:
+    signs = compared(value, lower, higher)
+    of_students = value == "test_loss"
+    return report.Verdict(
+        chapter="05_cutmixpick",
+        claim_ids=(name,),
+        claim=claim,
+        paper=f"{signs.positive} of {signs.positive + signs.negative + signs.ties}, sign test {stats.p_text(signs.p)}",
+        recorded=_gap(recorded, lower, higher) if of_students else "see the chapter on T. stddev",
+        this_run=_gap(live, lower, higher) if of_students else "see the chapter on T. stddev",
+        holds="holds" if signs.p < 0.05 and signs.positive > signs.negative else "fails",
+        test=TEST_RULE,
+        size=size,
+    )
+
+
+def _gap(losses: pd.DataFrame, lower: str, higher: str) -> str:
+    """The mean difference of two schemes' losses over the seeds that have both."""
+    both = losses[[lower, higher]].dropna()
+    return f"S. test loss lower by {report.mean_std(both[higher] - both[lower])}"
