@@ -9,7 +9,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kdutils import augment, data, losses, models, training
-from kdutils.data import folder as folder_data
 from kdutils.errors import UserError, choose
 from kdutils.files import sha256
 from kdutils.store import digest
@@ -64,8 +63,8 @@ class Spec(BaseModel):
         if self.teacher_weights:
             content["teacher_weights"] = weights_sha256(self.teacher_weights)
             content.pop("teacher_epochs", None)
-        if self.dataset == "folder":
-            content["folder"] = folder_data.fingerprint(data.data_folder(self.data_dir))
+        if found := data.fingerprint(self.dataset, self.data_dir):
+            content[self.dataset] = found
         return content
 
     def key(self) -> str:

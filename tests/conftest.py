@@ -53,3 +53,12 @@ def resnet56_weights(cifar100_dir: Path) -> Path:
     if not path.is_file():
         pytest.skip(f"no teacher weights at {path.name} beside the data")
     return path
+
+
+@pytest.fixture(scope="session")
+def tinyimagenet_dir() -> Path:
+    """The folder that holds real Tiny ImageNet or a cut of it (named by KDUTILS_DATA), or a skip."""
+    folder = os.environ.get("KDUTILS_DATA")
+    if not folder or not [*Path(folder).glob("tiny-imagenet-200*")]:
+        pytest.skip("real Tiny ImageNet not found: set KDUTILS_DATA to a folder with tiny-imagenet-200*.zip")
+    return Path(folder)

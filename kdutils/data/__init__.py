@@ -9,15 +9,26 @@ from pathlib import Path
 
 import platformdirs
 
-from kdutils.data import cifar100, digits, folder
+from kdutils.data import cifar100, digits, folder, imagenet, tinyimagenet
 from kdutils.data.core import Dataset, MemorySplit, Split, batches, first_per_class, shuffled
-from kdutils.data.folder import LazySplit
+from kdutils.data.lazy import LazySplit
 from kdutils.errors import choose
 
 DATASETS: dict[str, Callable[[Path], Dataset]] = {
     "digits": lambda data_dir: digits.load(),
     "cifar100": cifar100.load,
+    "tinyimagenet": tinyimagenet.load,
+    "imagenet100": imagenet.load_100,
+    "imagenet": imagenet.load,
     "folder": folder.load,
+}
+
+# Data sets of which two copies may differ; the others are the same everywhere.
+FINGERPRINTS: dict[str, Callable[[Path], str]] = {
+    "tinyimagenet": tinyimagenet.fingerprint,
+    "imagenet100": imagenet.fingerprint_100,
+    "imagenet": imagenet.fingerprint,
+    "folder": folder.fingerprint,
 }
 
 __all__ = [
@@ -28,6 +39,7 @@ __all__ = [
     "Split",
     "batches",
     "data_folder",
+    "fingerprint",
     "first_per_class",
     "load",
     "shuffled",
@@ -46,3 +58,8 @@ def load(name: str, data_dir: str | Path | None = None) -> Dataset:
     """
     choose("dataset", name, DATASETS)
     return DATASETS[name](data_folder(data_dir))
+
+
+def fingerprint(name: str, data_dir: str | Path | None = None) -> str:
+    """What tells this copy of a data set from another of the same name: a hash, or "" where all copies are the same."""
+    return FINGERPRINTS[name](data_folder(data_dir)) if name in FINGERPRINTS else ""
