@@ -6,8 +6,9 @@ more precise than separate runs would (common random numbers).
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
@@ -20,131 +21,12 @@ from kdutils.data import Dataset, batches, shuffled
 from kdutils.errors import UserError, choose
 from kdutils.models import Network
 from kdutils.models.inference import for_inference
-from kdutils.moments import GroupedMoments, Tally, jackknife_error
+from kdutils.ranking import Ranking, Row, mean_correlation, mean_covariance, t_stddev
 
 CPU_CHUNK = 64  # images a forward: more at once fall out of a CPU's cache and take longer each
 PICK_RATIO = 0.5  # CutMixPick keeps this share of its pool (Sec. 4.2)
-COLLAPSE = 0.05  # a scheme is warned about if its outputs vary within a batch by less than this share of x's
 
 __all__ = ["Ranking", "entropy", "mean_correlation", "mean_covariance", "measure", "rank_schemes", "t_stddev"]
-
-
-def t_stddev(u: Tensor) -> float:
-    """T. stddev of windows `u` [n_u, C]: the unbiased standard deviation over windows, mean over classes (Eq. 10)."""
-    return float(u.std(0, unbiased=True).mean())
-
-
-def mean_covariance(p: Tensor) -> Tensor:
-    """Mean over the N x N matrix Cov(P, P) of one batch of probabilities `p` [N, C], rows as variables (Eq. 12).
-
-    The mean over all pairs of rows is the variance, over classes, of the mean row: no N x N matrix is needed.
-    """
-    return p.mean(0).var(unbiased=True)
-
-
-def mean_correlation(p: Tensor) -> Tensor:
-    """Mean over the N x N matrix Cor(P, P) of one batch of probabilities `p` [N, C], rows as variables (Eq. 12)."""
-    return mean_covariance(p / p.std(1, unbiased=True, keepdim=True))
-
-
-@dataclass
-class Row:
-    """The running statistics of one scheme; their memory does not grow with the number of steps."""
-
-    scheme: Scheme
-    u: GroupedMoments = field(default_factory=GroupedMoments)  # mean probabilities of the windows, [C]
-    scalars: Tally = field(default_factory=Tally)  # per batch: covariance, correlation, within, entropy, disagreement
-    classes: Tally = field(default_factory=Tally)  # per batch [4, C]: what the anatomy needs, see `anatomy`
-    window: Tensor | float = 0.0
-
-    def add(self, p: Tensor, made: Augmented, p_prime: Tensor, labels: Tensor) -> None:
-        """Take in one mini-batch: the teacher's probabilities of x and x' [N, C], and what x' was made of."""
-        both = torch.cat([p_prime, p])
-        dominant = torch.where(made.lam >= 0.5, labels[made.own], labels[made.partner])
-        surprise = torch.special.entr(p_prime).sum(1)
-        disagreement = (p_prime.argmax(1) != dominant).float().mean()
-        within = p_prime.var(0).mean()
-        self.scalars.add(
-            torch.stack([mean_covariance(both), mean_correlation(both), within, surprise.mean(), disagreement])
-        )
-        mixed = (made.partner != made.own).to(p).unsqueeze(1)
-        sources = p[made.own] + mixed * p[made.partner]
-        parts = [p_prime, p_prime.square(), sources * p_prime, (1 + mixed) * p_prime]
-        self.classes.add(torch.stack([part.mean(0) for part in parts]))
-        self.window = self.window + both.double().mean(0)
-
-    def close_window(self, steps: int) -> None:
-        """End a window of K images: its mean probability is one u (Eq. 9)."""
-        self.u.add(self.window / steps)
-        self.window = 0.0
-
-    def anatomy(self, mean_p: Tensor, var_p: Tensor, k: int) -> dict[str, float]:
-        """The three parts of Var(u), each the mean over classes; they add up to the measured variance.
-
-        With n = K/2 pairs a window: confidence [Var p(x) + Var p(x')] / 4n; coupling 2 Cov(p(x), p(x')) / 4n over each
-        x' and the images it was made of; batch: the rest, which is what a mini-batch has in common.
-        `t_stddev_pairs` is what T. stddev would be without that rest.
-        """
-        mean, square, product, sources = self.classes.mean
-        confidence = (var_p + square - mean.square()) / (2 * k)
-        coupling = 2 * (product - mean_p * sources) / (2 * k)
-        pairs = confidence + coupling
-        return {
-            "var_confidence": float(confidence.mean()),
-            "var_coupling": float(coupling.mean()),
-            "var_batch": float((self.u.variance() - pairs).mean()),
-            "t_stddev_pairs": float(pairs.clamp(min=0).sqrt().mean()),
-        }
-
-
-@dataclass
-class Ranking:
-    """All schemes measured on the same mini-batches. `frame()` is the table, `difference` compares two of its rows."""
-
-    rows: dict[str, Row]
-    k: int
-    x: Tally = field(default_factory=Tally)  # per batch [2, C]: p(x) and p(x)^2
-    x_within: Tally = field(default_factory=Tally)
-
-    def frame(self) -> pd.DataFrame:
-        """One row a scheme, in the order asked for; see `rank_schemes`."""
-        mean_p, square_p = self.x.mean
-        return pd.DataFrame([self._line(name, row, mean_p, square_p) for name, row in self.rows.items()])
-
-    def _line(self, name: str, row: Row, mean_p: Tensor, square_p: Tensor) -> dict[str, object]:
-        if row.u.n == 0:  # S. ent. without a student: nothing was measured
-            return {"scheme": name, "n_u": 0}
-        covariance, correlation, _, surprise, disagreement = row.scalars.mean.tolist()
-        covariance_se, correlation_se, *_ = row.scalars.standard_error.tolist()
-        return {
-            "scheme": name,
-            "t_stddev": row.u.stddev(),
-            "t_stddev_se": row.u.standard_error(),
-            "n_u": row.u.n,
-            "entropy": surprise,
-            "mean_covariance": covariance,
-            "mean_correlation": correlation,
-            "label_disagreement": disagreement,
-            "mean_covariance_se": covariance_se,
-            "mean_correlation_se": correlation_se,
-            **row.anatomy(mean_p, square_p - mean_p.square(), self.k),
-        }
-
-    def difference(self, first: str, second: str) -> tuple[float, float]:
-        """T. stddev of `first` minus that of `second`, and its standard error; both saw the same mini-batches."""
-        a, b = self.rows[choose("scheme", first, self.rows)].u, self.rows[choose("scheme", second, self.rows)].u
-        return a.stddev() - b.stddev(), jackknife_error(a.without_each_group() - b.without_each_group())
-
-    def warn_of_collapse(self) -> None:
-        """Warn of schemes whose outputs hardly vary within a batch: a low T. stddev is then no sign of a good one."""
-        for name, row in self.rows.items():
-            share = float(row.scalars.mean[2] / self.x_within.mean) if row.u.n else 1.0
-            if share < COLLAPSE:
-                warnings.warn(
-                    f"the outputs for {name!r} collapse: within a mini-batch they vary {share:.1%} as much as those of "
-                    "x. T. stddev assumes that x' is distributed as x (Prop. 3.1); do not rank this scheme by it",
-                    stacklevel=3,
-                )
 
 
 def rank_schemes(
@@ -162,12 +44,13 @@ def rank_schemes(
 ) -> pd.DataFrame:
     """Rank schemes by T. stddev: the lower, the better for distillation (Eq. 9-10, Sec. 5.1). No student is trained.
 
-    `teacher` maps normalised images to logits [N, C]. `steps` counts mini-batches and stands in for `epochs`. K counts
-    images, half of them x and half x'. `student` picks for "cutmixpick_s" (without one that row stays empty).
+    `teacher` maps normalised images to logits [N, C], and is put into eval mode. `steps` counts mini-batches and stands
+    in for `epochs`. K counts images, half of them x and half x'. `student` picks for "cutmixpick_s" (without one that
+    row stays empty).
 
     Returns one row a scheme: `scheme`; `t_stddev` and its standard error `t_stddev_se`, over `n_u` windows; `entropy`
     of x' in nats; `mean_covariance`, `mean_correlation` (Eq. 12-13) with `_se`; `label_disagreement`, the share of x'
-    that the teacher calls other than the scheme's own label; and the anatomy of T. stddev (`Row.anatomy`).
+    that the teacher calls other than the scheme's own label; and the anatomy of T. stddev (`ranking.Row.anatomy`).
     Raises UserError for unknown schemes and for sizes that do not fit, before anything is measured.
     """
     ranking = measure(teacher, dataset, schemes, epochs, steps, batch_size, k, granularity, seed, student, temperature)
@@ -189,8 +72,12 @@ def measure(
 ) -> Ranking:
     """As `rank_schemes`, but return the `Ranking`, which can also compare two schemes with an error."""
     wanted = _wanted(schemes)
+    window = _window(dataset, batch_size, k)
     total = epochs * (len(dataset.train) // batch_size) if steps is None else steps
-    window = _window(dataset, batch_size, k, total)
+    if total < 3 * window:
+        raise UserError(f"{total} steps are too few: take at least {3 * window}, three windows of K={k} images")
+    if not temperature > 0:
+        raise UserError(f"the teacher's temperature must be above 0, not {temperature}")
     settings = augment.settings(dataset, granularity)
     ranking = Ranking({scheme.name: Row(scheme) for scheme in wanted}, k)
     device = next((p.device for p in teacher.parameters()), torch.device("cpu"))
@@ -211,27 +98,28 @@ def _wanted(schemes: str | Sequence[str | Scheme]) -> list[Scheme]:
     names = list(SCHEMES) if schemes == "all" else [schemes] if isinstance(schemes, str) else list(schemes)
     if not names:
         raise UserError(f"no scheme to rank; choose from: {', '.join(SCHEMES)}")
-    return [s if isinstance(s, Scheme) else SCHEMES[choose("scheme", s, SCHEMES)] for s in names]
+    wanted = [s if isinstance(s, Scheme) else SCHEMES[choose("scheme", s, SCHEMES)] for s in names]
+    for name, times in Counter(scheme.name for scheme in wanted).items():
+        if times > 1:
+            raise UserError(f"the scheme {name!r} is named {times} times; each gives one row")
+    return wanted
 
 
-def _window(dataset: Dataset, batch_size: int, k: int, steps: int) -> int:
+def _window(dataset: Dataset, batch_size: int, k: int) -> int:
     """Mini-batches in a window of K images, with what cannot be measured refused."""
+    if batch_size < 2:
+        raise UserError(f"a mini-batch needs at least 2 images, not {batch_size}")
     if k < 2 * batch_size or k % (2 * batch_size):
         raise UserError(f"k={k} must be a multiple of 2 x batch_size = {2 * batch_size} (x and x' together)")
     if len(dataset.train) < batch_size:
         raise UserError(f"{dataset.name} has {len(dataset.train)} images, fewer than one mini-batch of {batch_size}")
-    window = k // (2 * batch_size)
-    if steps // window < 3:
-        raise UserError(
-            f"{steps} steps make {steps // window} windows of K={k} images; take at least {3 * window} steps"
-        )
     if len(dataset.train) < k:
         warnings.warn(
             f"a window of K={k} is larger than the {len(dataset.train)} images of {dataset.name}: windows then repeat "
             "images, and T. stddev says little",
             stacklevel=4,
         )
-    return window
+    return k // (2 * batch_size)
 
 
 @dataclass(frozen=True)
@@ -246,10 +134,16 @@ class _Readers:
 
     @torch.inference_mode()
     def logits(self, model: nn.Module, images: Sequence[Tensor]) -> Tensor:
-        """Logits [sum of N, C] of batches of unnormalised images."""
+        """Logits [sum of N, C] of batches of unnormalised images; UserError where they cannot be what they should."""
         x = torch.cat([self.dataset.normalise(part) for part in images])
         x = x.contiguous(memory_format=torch.channels_last)
-        return torch.cat([model(part) for part in x.split(len(x) if x.is_cuda else CPU_CHUNK)]).float()
+        logits = torch.cat([model(part) for part in x.split(len(x) if x.is_cuda else CPU_CHUNK)]).float()
+        who, expected = "teacher" if model is self.teacher else "student", (len(x), len(self.dataset.classes))
+        if logits.shape != expected:
+            raise UserError(f"the {who} gives {tuple(logits.shape)} for {len(x)} images; expected logits {expected}")
+        if not torch.isfinite(logits).all():
+            raise UserError(f"the {who} gives values that are not finite; are its weights and the normalisation right?")
+        return logits
 
 
 def _reader(model: nn.Module) -> nn.Module:
@@ -272,8 +166,6 @@ def _add_step(
     n, made = len(x), _make(ranking, x, settings, seed, step)
     new = [function for function, m in made.items() if m.x is not x]  # Identity's x' is x: nothing to read
     logits = readers.logits(readers.teacher, [x, *(made[function].x for function in new)]) / readers.temperature
-    if not torch.isfinite(logits).all():
-        raise UserError("the teacher gives values that are not finite; are its weights and the normalisation right?")
     x_logits, *parts = logits.split([n, *(len(made[function].x) for function in new)])
     read = dict.fromkeys(made, x_logits) | dict(zip(new, parts, strict=True))
     p = x_logits.softmax(1)
