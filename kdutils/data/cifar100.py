@@ -1,6 +1,7 @@
 """CIFAR-100: from torchvision's folder, from one NumPy archive, or downloaded when asked to."""
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from kdutils.errors import UserError
 FOLDER, ARCHIVE = "cifar-100-python", "cifar100.npz"
 HOLDS = f"{FOLDER}/ (as torchvision unpacks it) or {ARCHIVE} (x_train, y_train, x_test, y_test, classes)"
 IMAGES = {"train": 50_000, "test": 10_000}
+CLASSES = 100
 
 
 def load(data_dir: Path, download: bool = False) -> Dataset:
@@ -44,9 +46,9 @@ def _split(images: np.ndarray, labels: np.ndarray) -> MemorySplit:
 
 def _from_archive(path: Path) -> tuple[MemorySplit, MemorySplit, tuple[str, ...]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             parts = {key: archive[key] for key in ("x_train", "y_train", "x_test", "y_test", "classes")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is damaged or is not a CIFAR-100 archive ({error}). Make or copy it anew") from error
     for part, count in IMAGES.items():
         images, labels = parts[f"x_{part}"], parts[f"y_{part}"]
@@ -56,6 +58,8 @@ def _from_archive(path: Path) -> tuple[MemorySplit, MemorySplit, tuple[str, ...]
                 f"expected uint8 ({count}, 32, 32, 3) with ({count},)"
             )
     classes = tuple(str(name) for name in parts["classes"])
+    if len(classes) != CLASSES:
+        raise UserError(f"{path} names {len(classes)} classes; expected {CLASSES}")
     return _split(parts["x_train"], parts["y_train"]), _split(parts["x_test"], parts["y_test"]), classes
 
 

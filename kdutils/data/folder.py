@@ -3,10 +3,16 @@
 import hashlib
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
 from kdutils.data.core import Dataset, need_folder
-from kdutils.data.lazy import IMAGENET_MEAN, IMAGENET_STD, LARGE_SIZE, class_folders, class_names, image_files
+from kdutils.data.lazy import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    LARGE_SIZE,
+    class_folders,
+    class_names,
+    image_files,
+    open_image,
+)
 from kdutils.errors import UserError
 
 HOLDS = "train/<class>/<image> and test/<class>/<image> (or val/ for test/)"
@@ -20,13 +26,15 @@ def load(data_dir: Path) -> Dataset:
     """
     need_folder(data_dir, "folder", HOLDS)
     need_folder(data_dir / "train", "folder", HOLDS)
-    test_dir = data_dir / "test" if (data_dir / "test").is_dir() else data_dir / "val"
+    test_dir = held_out_folder(data_dir)
     need_folder(test_dir, "folder", HOLDS)
     classes = class_names(data_dir / "train")
     missing = sorted(set(class_names(test_dir)) ^ set(classes))
     if missing or not classes:
-        raise UserError(f"{data_dir}: train/ and {test_dir.name}/ must hold the same classes; differs: {missing[:5]}")
-    size = _size_for(next((p for c in classes for p in image_files(data_dir / "train" / c)), None), data_dir)
+        raise UserError(
+            f"{data_dir}: train/ and {test_dir.name}/ must hold the same classes; differs: {missing[:5] or 'none'}"
+        )
+    size = _size_for(data_dir / "train" / classes[0])
     return Dataset(
         name="folder",
         train=class_folders(data_dir / "train", classes, size),
@@ -41,18 +49,20 @@ def load(data_dir: Path) -> Dataset:
     )
 
 
+def held_out_folder(data_dir: Path) -> Path:
+    """`test/` where there is one, else `val/`."""
+    return data_dir / "test" if (data_dir / "test").is_dir() else data_dir / "val"
+
+
 def fingerprint(data_dir: Path) -> str:
     """A hash of the names and sizes of all image files: tells two folders apart without reading the images."""
-    listing = sorted((str(p.relative_to(data_dir)), p.stat().st_size) for p in data_dir.rglob("*") if p.is_file())
+    parts = [part for part in (data_dir / "train", held_out_folder(data_dir)) if part.is_dir()]
+    images = [path for part in parts for name in class_names(part) for path in image_files(part / name)]
+    listing = [(path.relative_to(data_dir).as_posix(), path.stat().st_size) for path in images]
     return hashlib.sha256(repr(listing).encode()).hexdigest()
 
 
-def _size_for(first: Path | None, data_dir: Path) -> int:
-    if first is None:
-        raise UserError(f"no images under {data_dir / 'train'}: expected {HOLDS}")
-    try:
-        with Image.open(first) as image:
-            short = min(image.size)
-    except (OSError, UnidentifiedImageError) as error:
-        raise UserError(f"cannot read the image {first} ({error}). Mend or remove it") from error
+def _size_for(folder: Path) -> int:
+    """The size that the first image under `folder` decides; where there is none, `class_folders` says so."""
+    short = min((min(open_image(path).size) for path in image_files(folder)[:1]), default=0)
     return 32 if short <= 32 else 64 if short <= 64 else LARGE_SIZE

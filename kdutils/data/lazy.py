@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from kdutils.data.core import MemorySplit, Split
@@ -50,12 +50,9 @@ def read_image(file: Path | BinaryIO, size: int, name: str | None = None) -> Ten
     """One file as uint8 [3, size, size]: RGB, shorter side resized to `size`, centre cut.
 
     Large images keep the usual margin first: the shorter side becomes 256 for a cut of 224 (He et al., 2016). `name`
-    stands for an open `file` in the UserError for what is no image.
+    stands for an open `file` in the UserError of `open_image`.
     """
-    try:
-        image = Image.open(file).convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise UserError(f"cannot read the image {name or file} ({error}). Mend or remove it") from error
+    image = open_image(file, name)
     short = size * 256 // 224 if size >= LARGE_SIZE else size
     if min(image.size) != short:
         scale = short / min(image.size)
@@ -63,6 +60,18 @@ def read_image(file: Path | BinaryIO, size: int, name: str | None = None) -> Ten
     left, top = (image.width - size) // 2, (image.height - size) // 2
     pixels = np.array(image.crop((left, top, left + size, top + size)))
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def open_image(file: Path | BinaryIO, name: str | None = None) -> Image.Image:
+    """One file (of an animation the first frame) as 8-bit RGB; UserError where that cannot be had."""
+    try:
+        with Image.open(file) as image:
+            deep, rgb = image.mode.startswith(("I", "F")), image.convert("RGB")
+    except Exception as error:  # a damaged file can fail anywhere in Pillow's readers, with any exception
+        raise UserError(f"cannot read the image {name or file} ({error}). Mend or remove it") from error
+    if deep:  # Pillow would cut such values off at 255, not scale them
+        raise UserError(f"{name or file} has more than 8 bits a channel: convert the images to 8 bits first")
+    return rgb
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -77,9 +86,10 @@ def class_names(folder: Path) -> list[str]:
 
 def class_folders(folder: Path, classes: list[str], size: int) -> Split:
     """The split under `folder`, one sub-folder a class, labelled by the position in `classes`."""
-    found = [(path, label) for label, name in enumerate(classes) for path in image_files(folder / name)]
-    if not found:
-        raise UserError(f"no images in {folder}: expected {folder}/<class>/<image> ({', '.join(sorted(ENDINGS))})")
-    paths, labels = zip(*found, strict=True)
-    split = LazySplit(tuple(paths), torch.tensor(labels), size)
+    found = [image_files(folder / name) for name in classes]
+    empty = [name for name, paths in zip(classes, found, strict=True) if not paths]
+    if empty:
+        raise UserError(f"no images right under {folder / empty[0]}: expected files named {', '.join(sorted(ENDINGS))}")
+    labels = torch.arange(len(classes)).repeat_interleave(torch.tensor([len(paths) for paths in found]))
+    split = LazySplit(tuple(path for paths in found for path in paths), labels, size)
     return split.in_memory() if size <= IN_MEMORY_SIZE else split
