@@ -58,7 +58,9 @@ class Store:
                 raise ValueError("its content does not match its own digest")
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, AttributeError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             set_aside(path, str(error))
             return None
         return content
@@ -74,7 +76,7 @@ class Store:
         if not path.exists():
             return None
         try:
-            return torch.load(path, weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many kinds for a torn file; each means: start anew
             set_aside(path, f"{type(error).__name__}")
             return None
@@ -136,5 +138,8 @@ def save(state: dict, path: Path) -> None:
 def set_aside(path: Path, why: str) -> None:
     """Move a file that cannot be trusted out of the way, with a warning, so that it is made anew."""
     aside = path.with_name(f"{path.name}.damaged")
-    os.replace(path, aside)
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise UserError(f"{path} cannot be used ({why}), and not set aside either: {error.strerror}") from error
     warnings.warn(f"{path} cannot be used ({why}); set aside as {aside.name} and made anew", stacklevel=3)
