@@ -114,6 +114,8 @@ def load_student(spec: RunSpec, store: str | Path | None = None) -> Network:
 def start(spec: RunSpec, store: str | Path | None = None) -> training.Training:
     """The training of `spec` before its first epoch, all its parts loaded and checked."""
     dataset = spec.load_data()
+    with torch.device("meta"):  # refuse networks that do not fit before a teacher is trained, at no cost
+        _build(spec, dataset)
     return assemble(spec, dataset, load_teacher(spec, store) if spec.teacher else None)
 
 
@@ -122,8 +124,7 @@ def assemble(spec: RunSpec, dataset: Dataset, teacher: Network | None) -> traini
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.generator(spec.seed, "weights").initial_seed())
-        student = models.build(spec.student, len(dataset.classes), dataset.image_size)
-        method = losses.build(spec.method, spec.tau, spec.alpha)
+        student, method = _build(spec, dataset)
     return training.Training(
         student=student.to(device),
         method=method.to(device),
@@ -136,6 +137,18 @@ def assemble(spec: RunSpec, dataset: Dataset, teacher: Network | None) -> traini
         pick_ratio=spec.pick_ratio,
         seed=spec.seed,
     )
+
+
+def _build(spec: RunSpec, dataset: Dataset) -> tuple[Network, losses.Method]:
+    """The untrained student and the method, told of both networks; UserError for what does not fit together."""
+    student = models.build(spec.student, len(dataset.classes), dataset.image_size)
+    facts = None
+    if losses.METHODS[spec.method].needs_facts:
+        with torch.device("meta"):
+            teacher = models.build(spec.teacher, len(dataset.classes), dataset.image_size)
+        shapes = [models.feature_shapes(network, dataset.image_size) for network in (student, teacher)]
+        facts = losses.Facts(*shapes, dataset.train.labels)
+    return student, losses.build(spec.method, spec.tau, spec.alpha, spec.kl_on_x, spec.x_prime, facts)
 
 
 def _train(spec: RunSpec, shelf: Store, key: str, watch: Callable[[int], bool]) -> dict:

@@ -89,13 +89,15 @@ class RunSpec(Spec):
     lr: float = Field(0.05, gt=0, description="initial learning rate (the paper: 0.01 for MobileNetV2, ShuffleV2)")
     tau: float = Field(4.0, gt=0, description="temperature of the distillation loss")
     alpha: float = Field(0.9, ge=0, le=1, description="weight of the teacher's term (Eq. 1)")
+    kl_on_x: float = Field(0, ge=0, description="weight of KL(x) beside a feature method's term (Table 1's CRD: 1)")
+    x_prime: losses.XPrime = Field("kl", description="the loss of x': kl alone (the paper), or all terms of x")
 
     @model_validator(mode="after")
     def _names_and_fit(self) -> "RunSpec":
         choose("method", self.method, losses.METHODS)
         choose("scheme", self.scheme, [NO_SCHEME, *augment.SCHEMES])
         choose("standard augmentation", self.standard, training.STANDARD)
-        if losses.build(self.method).needs_teacher and not self.teacher:
+        if losses.METHODS[self.method].needs_teacher and not self.teacher:
             raise UserError(f"the method {self.method!r} needs a teacher: name its network")
         if self.scheme != NO_SCHEME and augment.SCHEMES[self.scheme].pick == "teacher" and not self.teacher:
             raise UserError(f"the scheme {self.scheme!r} picks by the teacher's entropy: name a teacher")
@@ -107,6 +109,10 @@ class RunSpec(Spec):
         picks = self.scheme != NO_SCHEME and augment.SCHEMES[self.scheme].pick
         if not picks:
             content.pop("pick_ratio", None)  # changes nothing, so the same run is not made twice
+        if self.scheme == NO_SCHEME or self.method == "ce":
+            content.pop("x_prime", None)
+        if not issubclass(losses.METHODS[self.method], losses.FeatureMethod):
+            content.pop("kl_on_x", None)
         return content
 
 

@@ -123,7 +123,8 @@ class Training:
         for step, (x0, y, positions) in enumerate(bar):
             x0, y = x0.to(self.device), y.to(self.device)
             own = torch.ones(len(y), device=self.device)
-            yield x0, Targets(y, y, own, positions.to(self.device)), seeds.generator(self.seed, "step", epoch, step)
+            generator = seeds.generator(self.seed, "step", epoch, step)
+            yield x0, Targets(y, y, own, positions.to(self.device), generator), generator
 
     def _step(self, x0: Tensor, targets: Targets, generator: torch.Generator) -> Tensor:
         """One update of the student on a mini-batch of stored images; returns the loss, still on the device."""
@@ -197,4 +198,9 @@ def _part(teacher: Features | None, index: slice | Tensor) -> Features | None:
 
 def _mixed(targets: Targets, made: Augmented) -> Targets:
     """The labels of x': those of the images that it was made of, by their shares."""
-    return Targets(targets.labels[made.own], targets.labels[made.partner], made.lam, targets.index[made.own])
+    return targets._replace(
+        labels=targets.labels[made.own],
+        partner=targets.labels[made.partner],
+        lam=made.lam,
+        index=targets.index[made.own],
+    )

@@ -1,21 +1,61 @@
 """Distillation losses, one file each, one interface (`base.Method`). `METHODS` is the registry."""
 
-from collections.abc import Callable
-
-from kdutils.errors import choose
-from kdutils.losses.base import Method, Outputs, Targets
+from kdutils.errors import UserError, choose
+from kdutils.losses.at import AttentionTransfer, attention_transfer
+from kdutils.losses.base import Facts, Method, Outputs, Targets, Terms, XPrime
+from kdutils.losses.cc import CorrelationCongruence, correlation_congruence
 from kdutils.losses.ce import CrossEntropy
+from kdutils.losses.crd import ContrastiveRepresentation
+from kdutils.losses.feature import FeatureMethod
 from kdutils.losses.kd import KnowledgeDistillation, kd_divergence
+from kdutils.losses.pkt import ProbabilisticTransfer, probabilistic_transfer
+from kdutils.losses.sp import SimilarityPreserving, similarity_preserving
+from kdutils.losses.vid import VariationalInformation
 
-METHODS: dict[str, Callable[[float, float], Method]] = {  # name -> constructor, which takes tau and alpha
-    "ce": lambda tau, alpha: CrossEntropy(),
+METHODS: dict[str, type[Method]] = {  # name -> class, whose constructor takes Terms and Facts
+    "ce": CrossEntropy,
     "kd": KnowledgeDistillation,
+    "crd": ContrastiveRepresentation,
+    "at": AttentionTransfer,
+    "cc": CorrelationCongruence,
+    "sp": SimilarityPreserving,
+    "pkt": ProbabilisticTransfer,
+    "vid": VariationalInformation,
 }
 
-__all__ = ["METHODS", "CrossEntropy", "KnowledgeDistillation", "Method", "Outputs", "Targets", "build", "kd_divergence"]
+__all__ = [
+    "METHODS",
+    "CrossEntropy",
+    "Facts",
+    "FeatureMethod",
+    "KnowledgeDistillation",
+    "Method",
+    "Outputs",
+    "Targets",
+    "Terms",
+    "attention_transfer",
+    "build",
+    "correlation_congruence",
+    "kd_divergence",
+    "probabilistic_transfer",
+    "similarity_preserving",
+]
 
 
-def build(name: str, tau: float = 4.0, alpha: float = 0.9) -> Method:
-    """The method `name`, at temperature `tau` and, where it has one, with the weight `alpha` of the teacher's term."""
-    choose("method", name, METHODS)
-    return METHODS[name](tau, alpha)
+def build(
+    name: str,
+    tau: float = 4.0,
+    alpha: float = 0.9,
+    kl_on_x: float = 0.0,
+    x_prime: XPrime = "kl",
+    facts: Facts | None = None,
+) -> Method:
+    """The method `name` at temperature `tau`, with the terms that `Terms` describes, as far as it has them.
+
+    `facts` are needed by the methods that have `needs_facts`. UserError for an unknown name, and for networks whose
+    features the method cannot compare.
+    """
+    method = METHODS[choose("method", name, METHODS)]
+    if method.needs_facts and facts is None:
+        raise UserError(f"the method {name!r} needs to know both networks' features and the labels: give it facts")
+    return method(Terms(tau, alpha, kl_on_x, x_prime), facts)

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from kdutils.losses.base import Method, Outputs, Targets
+from kdutils.losses.base import Method, Outputs, Targets, mixed_cross_entropy
 
 
 class CrossEntropy(Method):
@@ -15,6 +15,4 @@ class CrossEntropy(Method):
         return F.cross_entropy(student.logits, targets.labels)
 
     def on_x_prime(self, student: Outputs, teacher: Outputs | None, targets: Targets) -> Tensor:
-        own = F.cross_entropy(student.logits, targets.labels, reduction="none")
-        other = F.cross_entropy(student.logits, targets.partner, reduction="none")
-        return (targets.lam * own + (1 - targets.lam) * other).mean()
+        return mixed_cross_entropy(student.logits, targets)
