@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
+from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike
 
 from kdutils.errors import UserError
@@ -65,6 +66,7 @@ def convergence(by_steps: pd.DataFrame, by_k: pd.DataFrame) -> Chart:
     left.set(xlabel="mini-batches measured", ylabel="T. stddev (×10⁻³)")
     right.set(xlabel="K, images a window", xscale="log", yscale="log")
     right.set_xticks(by_k["k"].unique(), [f"{k}" for k in by_k["k"].unique()])
+    right.yaxis.set(major_locator=LogLocator(subs=(1, 1.5, 2, 3, 5, 7)), major_formatter="{x:g}")
     right.minorticks_off()
     chart.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return chart

@@ -117,7 +117,8 @@ def _mini_batches(
         made = scheme(x, seeds.generator(seed, "x'", step), settings, runs)
         if picker:
             made = made.take(augment.pick(read_logits(picker, dataset, made.x), batch_size))
-        p, p_prime = (read_logits(read, dataset, images).softmax(1) for images in (x, made.x))
+        p = read_logits(read, dataset, x).softmax(1)
+        p_prime = p if made.x is x else read_logits(read, dataset, made.x).softmax(1)  # Identity's x' is x
         yield _MiniBatch(x, labels, made, p, p_prime)
 
 
