@@ -5,7 +5,7 @@ import sys
 import typer
 from typer.core import TyperGroup
 
-from kdutils.commands import book, notebooks, rank, train
+from kdutils.commands import book, notebooks, rank, results, sweep, train
 from kdutils.errors import UserError
 
 
@@ -35,6 +35,8 @@ def about() -> None:
 
 app.command()(rank.rank)
 app.command()(train.train)
+app.command()(sweep.sweep)
+app.add_typer(results.app)
 app.command()(book.book)
 app.command()(notebooks.notebooks)
 app.command(context_settings=PASS_ON)(notebooks.run_notebook)

@@ -16,6 +16,7 @@ import torch
 from kdutils.errors import UserError
 from kdutils.worker import Event, perform
 
+WORKER = [sys.executable, "-m", "kdutils.worker"]
 GRACE = 5.0  # seconds that a worker which was asked to stop has to leave a checkpoint
 
 
@@ -31,8 +32,8 @@ class Engine(Protocol):
     def wait(self, seconds: float) -> list[Event]:
         """What has happened; as soon as something has, or after so many seconds."""
 
-    def close(self) -> None:
-        """Ask what still runs to stop, leaving a checkpoint, and end it if it takes too long."""
+    def close(self) -> list[Event]:
+        """Ask what still runs to stop, leaving a checkpoint, end it if it takes too long; what happened meanwhile."""
 
 
 def default_workers() -> int:
@@ -65,8 +66,8 @@ class InProcess:
         happened, self.events = self.events, []
         return happened
 
-    def close(self) -> None:
-        pass
+    def close(self) -> list[Event]:
+        return self.wait(0.0)
 
 
 class Pool:
@@ -105,17 +106,19 @@ class Pool:
         if event is None:
             self.processes.remove(process)
             self.numbers.insert(0, process.number)
-            return Event(key, "died", text=process.last_words()) if key else None
+            how = process.bury()
+            return Event(key, "died", text=how) if key else None
         if event.kind not in ("epoch", "warning"):
             process.key = ""
         return event._replace(key=key)
 
-    def close(self) -> None:
+    def close(self) -> list[Event]:
         for process in self.processes:
             process.ask_to_stop()
         last = time.monotonic() + GRACE
         for process in self.processes:
             process.end(max(0.0, last - time.monotonic()))
+        return [event for event in self.wait(0.0) if event.kind != "died"]
 
 
 class _Process:
@@ -125,7 +128,7 @@ class _Process:
         self.number, self.key = number, ""
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the worker)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "kdutils.worker"],
+            WORKER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -148,11 +151,15 @@ class _Process:
             self.process.stdin.write(json.dumps(task) + "\n")
             self.process.stdin.flush()
 
-    def last_words(self) -> str:
+    def bury(self) -> str:
         """How the process ended, and the last line that it wrote as an error."""
         code = self.process.wait()
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").splitlines()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        self.errors.close()
         how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
         return f"{how}{': ' + lines[-1] if lines else ''}"
 
@@ -171,8 +178,6 @@ class _Process:
             self.process.kill()
             self.process.wait()
         self.reader.join()
-        self.process.stdout.close()
-        self.errors.close()
 
 
 def _environment(number: int) -> dict[str, str]:

@@ -101,6 +101,7 @@ def _engine(jobs: dict[str, Job], workers: int, scheduler: str | None) -> Engine
         return InProcess()
     for job in jobs.values():
         for kind, name, made in _registered(job.spec):
+            made = getattr(made, "func", made)  # of a functools.partial
             if made.__module__.partition(".")[0] != "kdutils":
                 raise UserError(
                     f"the {kind} {name!r} was registered in this process, and worker processes do not know it: "
@@ -134,8 +135,8 @@ def _drive(jobs: dict[str, Job], engine: Engine, shelf: Store, budget: float | N
                 for event in engine.wait(PATIENCE):
                     board.take(event)
     finally:
-        engine.close()
-    for event in engine.wait(0.0):  # what the budget stopped has told so by now
+        last = engine.close()
+    for event in last:  # what the budget has stopped
         board.take(event)
     board.close()
 

@@ -1,12 +1,17 @@
 """What the commands write and print: a table as CSV with its provenance beside it."""
 
 import json
+import sys
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
+from tqdm import tqdm
 
 from kdutils import files
 from kdutils.errors import UserError
@@ -32,6 +37,18 @@ def write_table(path: Path, table: pd.DataFrame, provenance: dict) -> None:
     """Write `table` to `path` and where it comes from to the .json of the same name; each file whole or not there."""
     files.write_text(path, table.to_csv(index=False))
     files.write_text(path.with_suffix(".json"), json.dumps(provenance, indent=1) + "\n")
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Show warnings as a line for people, without the place in the code."""
+
+    def show(message: Warning | str, *_: object) -> None:
+        tqdm.write(f"kdutils: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def printed(table: pd.DataFrame) -> str:

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from kdutils import runs
+from kdutils import report, runs
 from kdutils.commands import flags, output
-from kdutils.provenance import provenance
 from kdutils.specs import RankSpec
 
 
@@ -26,11 +25,10 @@ def rank(
 
 
 def describe(spec: RankSpec) -> dict[str, object]:
-    """What was measured and how to measure it again."""
-    return {
-        "command": flags.line("rank", spec),
-        "spec": spec.model_dump(mode="json", exclude={"data_dir"}),
-        "identity": spec.identity(),
-        "key": spec.key(),
-        **provenance(),
-    }
+    """What was measured, how to measure it again, and where and when it was."""
+    return report.provenance(
+        command=flags.line("rank", spec),
+        key=spec.key(),
+        **spec.model_dump(mode="json", exclude={"data_dir"}),
+        teacher_sha256=spec.identity().get("teacher_weights", ""),
+    )

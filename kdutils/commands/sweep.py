@@ -1,0 +1,127 @@
+"""`kdutils sweep`: make all runs of a grid that the store does not hold yet."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+import yaml
+
+from kdutils import augment, report
+from kdutils import sweep as sweeping
+from kdutils.board import Job
+from kdutils.commands import flags, output
+from kdutils.errors import UserError, choose
+from kdutils.estimate import estimate
+from kdutils.pool import default_workers
+from kdutils.specs import RunSpec
+from kdutils.store import Store
+
+GRIDS = "grid"  # in a file: a list of grids that share what stands beside it
+UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+@flags.lists_of(RunSpec, also={"pair": "teacher and student together, such as resnet56/resnet20"})
+def sweep(
+    lists: dict[str, list[str]],
+    file: Annotated[Path | None, typer.Option(help="TOML or YAML file with the lists; flags come on top.")] = None,
+    store: output.StoreOption = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; 0: none but this one. Else one a core or GPU.")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="Stop after this time, such as 25m or 2h; checkpoints are kept.")] = "",
+    scheduler: Annotated[
+        str, typer.Option(help="Address or file of a Dask scheduler whose workers make the runs.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would run, with an estimate.")] = False,
+    print_commands: Annotated[bool, typer.Option("--print-commands", help="Only print one command a line.")] = False,
+    out: Annotated[Path | None, typer.Option(help="CSV file for the table.")] = None,
+) -> None:
+    """Make every run of a grid that the store does not hold yet; each flag takes a value, or several with commas.
+
+    Stopped or killed, the same command goes on from there. The exit status is 1 if a run failed.
+    """
+    output.check_output(out)
+    seconds = read_duration(budget) if budget else None
+    specs = [spec for values in grids(file, lists) for spec in sweeping.grid(**values)]
+    if dry_run or print_commands:
+        jobs = sweeping.plan(specs, Store(store))
+        show_commands(jobs.values(), store) if print_commands else show_plan(specs, jobs, workers)
+        return
+    with output.plain_warnings():
+        table = sweeping.sweep(specs, store, workers, seconds, scheduler or None)
+    show(table)
+    if out:
+        facts = report.provenance(command=flags.words("sweep", lists), **({"file": file} if file else {}))
+        output.write_table(out, table.drop(columns="data_dir"), facts)
+    if (table.status == "failed").any():
+        raise typer.Exit(1)
+
+
+def grids(file: Path | None, lists: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """The values of every grid: what the file says, with the flags on top."""
+    content = read_file(file) if file else {}
+    own = content.pop(GRIDS, [{}])
+    if not isinstance(own, list) or not own or not all(isinstance(each, dict) for each in own):
+        raise UserError(f"{file}: {GRIDS} must be a list of tables, each with fields and their values")
+    joined = [{**content, **each, **lists} for each in own]
+    for values in joined:
+        for name in values:
+            choose("field of a grid", name, ["pair", *RunSpec.model_fields])
+        if values.get("scheme") in ("all", ["all"]):
+            values["scheme"] = list(augment.SCHEMES)
+    return joined
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The mapping in a TOML or YAML file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no readable TOML (.toml) or YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold fields and their values, such as  scheme = ['none', 'cutmix']")
+    return content
+
+
+def read_duration(text: str) -> float:
+    """Seconds in a time such as 90s, 25m, 2h or 1h30m."""
+    if not re.fullmatch(r"(\d+h)?(\d+m)?(\d+s)?", text) or not text:
+        raise UserError(f"{text!r} is no time; write it as 90s, 25m, 2h or 1h30m")
+    return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([hms])", text))
+
+
+def show(table: pd.DataFrame) -> None:
+    """The fields that differ, the results, and why runs failed."""
+    fields = [name for name in RunSpec.model_fields if name != "data_dir" and table[name].nunique() > 1]
+    typer.echo(output.printed(table[[*fields, "test_loss", "test_accuracy", "status"]]))
+    counts = table.status.value_counts()
+    typer.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
+
+
+def show_plan(specs: list[RunSpec], jobs: dict[str, Job], workers: int | None) -> None:
+    """What would run, and what it would take on this machine."""
+    typer.echo(f"{len(specs)} runs asked for; {len(jobs)} to make, own teachers among them")
+    if not jobs:
+        return
+    table = estimate(jobs.values())
+    typer.echo(output.printed(table))
+    at_once = max(1, min(default_workers() if workers is None else workers, len(jobs)))
+    hours, pflops = table.hours.sum(), table.pflops.sum()
+    typer.echo(
+        f"together {hours:.3g} hours of one worker, {pflops:.3g} PFLOPs; about {hours / at_once:.3g} hours "
+        f"with {at_once} at once, if they do not slow each other down"
+    )
+
+
+def show_commands(jobs: Iterable[Job], store: Path | None) -> None:
+    """One command a line, teachers first; any order works, as a student trains a teacher that is not there."""
+    place = ["--store", str(store)] if store else []
+    for job in jobs:
+        typer.echo(flags.line("train", job.spec, place))
