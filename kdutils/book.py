@@ -14,9 +14,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -35,17 +36,30 @@ def build(root: Path = ROOT, workers: int = 2) -> Path:
     Executes only the notebooks whose fingerprint changed, `workers` at a time with one thread each, and runs Jupyter
     Book only if a page's source changed. A UserError names the notebook and cell, or the page, that stopped it.
     """
+    with _alone(root):
+        return _build(root, workers)
+
+
+def other_format(root: Path, builder: str) -> Path:
+    """Execute what changed and run another of Jupyter Book's builders; return the folder of what it made."""
+    with _alone(root):
+        staging.stage(root, execute_changed(root))
+        return pages(root, builder)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One build at a time in a folder."""
     (root / "_build").mkdir(exist_ok=True)
     try:
         with FileLock(root / "_build" / ".lock", timeout=0):
-            return _build(root, workers)
+            yield
     except Timeout as error:
         raise UserError("the book is being built in this folder already; wait until that has finished") from error
 
 
 def _build(root: Path, workers: int) -> Path:
-    executed = execute_changed(root, workers)
-    source = staging.stage(root, executed)
+    source = staging.stage(root, execute_changed(root, workers))
     index = root / "_build" / "html" / "index.html"
     stamp = index.with_name(".fingerprint")
     fingerprint = digest(source, [*_tree(source), root / "requirements.lock"])

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chromium import program
 from filelock import FileLock
+from pypdf import PdfReader
 from tiny import write
 
-from kdutils import book, files
+from kdutils import book, files, printing
 from kdutils.errors import UserError
 
 CONFIG = "title: Tiny\nauthor: nobody\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"
@@ -154,6 +156,22 @@ def test_a_warning_of_jupyter_book_stops_it_and_the_old_book_stays(tiny: Path) -
 def test_two_builds_in_one_folder_do_not_meet(tiny: Path) -> None:
     with FileLock(tiny / "_build" / ".lock"), pytest.raises(UserError, match="built in this folder already"):
         book.build(tiny)
+
+
+@pytest.mark.skipif(program() is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
+def test_the_printed_book_has_every_chapter_with_links_that_stay_inside(tiny: Path) -> None:
+    pages = PdfReader(printing.pdf(tiny)).pages
+    text = "".join(page.extract_text() for page in pages)
+    assert text.index("Tiny") < text.index("one speaks") < text.index("two speaks")
+    links = [link.get_object().get("/A", {}) for page in pages for link in page.get("/Annots", [])]
+    assert links
+    assert [link["/URI"] for link in links if "file:" in link.get("/URI", "")] == []
+
+
+def test_printing_says_what_it_needs(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printing.shutil, "which", lambda _: None)
+    with pytest.raises(UserError, match="printing needs one of chromium"):
+        printing.pdf(tiny)
 
 
 def test_the_book_tells_nothing_of_the_machine_it_was_built_on(tiny: Path) -> None:

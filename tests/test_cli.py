@@ -1,5 +1,6 @@
 """The command line: what it lists, what it takes, and how it ends."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,24 @@ def test_the_script_is_installed_and_refuses_without_a_traceback() -> None:
     assert done.returncode == 1
     assert "unknown chapter 'nowhere'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def shown_commands() -> list[str]:
+    """The `kdutils ...` lines of the README and of the book's prose."""
+    pages = [notebooks.ROOT / "README.md", *sorted((notebooks.ROOT / "book").glob("*.md"))]
+    lines = [line.strip().removeprefix(".venv/bin/") for page in pages for line in page.read_text().splitlines()]
+    return [line.split("  #")[0] for line in lines if line.startswith("kdutils ")]
+
+
+@pytest.mark.parametrize("line", shown_commands())
+def test_a_command_that_the_book_shows_is_one_that_works(line: str) -> None:
+    _, name, *words = shlex.split(line)
+    command = typer.main.get_command(cli.app).commands[name]
+    if name == "run-notebook":
+        notebooks.validate(notebooks.find(words[0]), read_parameters(words[1:]))
+    else:
+        flags = {flag for parameter in command.params for flag in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= flags
 
 
 def test_every_command_explains_itself() -> None:
