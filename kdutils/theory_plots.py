@@ -61,7 +61,7 @@ def course(table: pd.DataFrame) -> Chart:
         above.errorbar(position, rows["variance_ratio"], rows["variance_ratio_se"], **look, label=label)
         below.errorbar(position, rows["bias"], rows["bias_se"], **look)
     first = SCHEME_LABELS.get(table["scheme"].iloc[0], table["scheme"].iloc[0])
-    above.set(ylabel=f"variance, in that of {first}", yscale="log")
+    above.set(ylabel=f"variance / {first}'s", yscale="log")
     below.set(ylabel="bias, nats")
     below.set_xticks(range(len(predictors)), [name.replace(" ", "\n", 1) for name in predictors])
     chart.legend(loc="outside upper center", ncols=3)
