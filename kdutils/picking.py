@@ -125,4 +125,5 @@ def _verdict(
 def _gap(losses: pd.DataFrame, lower: str, higher: str) -> str:
     """The mean difference of two schemes' losses over the seeds that have both."""
     both = losses[[lower, higher]].dropna()
-    return f"S. test loss lower by {report.mean_std(both[higher] - both[lower])}"
+    gap = both[higher] - both[lower]
+    return f"S. test loss {'lower' if gap.mean() > 0 else 'higher'} by {report.mean_std(gap * np.sign(gap.mean()))}"
