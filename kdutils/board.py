@@ -95,10 +95,10 @@ class Board:
         match event.kind:
             case "warning":
                 warnings.warn(f"{title(job.spec)}: {event.text}", stacklevel=4)
-            case "epoch":
+            case "epoch" if job.status == "running":  # from a cluster, words may come late
                 self._advance(job, event)
             case "done":
-                self._end(job)
+                self._end(event.key, job)
             case "stopped":
                 job.status, job.error = "stopped", event.text
             case "failed":
@@ -120,7 +120,11 @@ class Board:
         if gained:
             job.furthest, job.deaths = event.epochs, 0
 
-    def _end(self, job: Job) -> None:
+    def _end(self, key: str, job: Job) -> None:
+        """A run is done when its result can be read here, whatever its worker says."""
+        if self.shelf.read(key) is None:
+            self._fail(key, job, f"it ended, but {self.shelf.folder} has no result: do all workers share that folder?")
+            return
         job.status = "done"
         self.bar.update(job.spec.epochs - job.furthest)
 

@@ -185,6 +185,8 @@ class Told:
         return key
 
     def tell(self, key: str, kind: str, **facts: object) -> None:
+        if kind == "done":
+            self.board.shelf.write(key, {"result": {}})
         self.board.take(Event(key, kind, **facts))
 
     def states(self) -> list[str]:
@@ -253,6 +255,22 @@ def test_a_budget_starts_first_what_fits_and_never_what_does_not_reach_a_checkpo
     assert told.board.next() is None  # what is left would pick: not even an epoch fits
     told.tell(long, "stopped", text="a checkpoint is kept")
     assert told.board.next() is None
+
+
+def test_a_run_whose_result_is_not_in_the_store_is_not_done(tmp_path: Path) -> None:
+    told = Told(tmp_path)
+    key = told.start()
+    told.board.take(Event(key, "done"))
+    assert told.states() == ["failed", "failed"]
+    assert "do all workers share that folder?" in told.board.jobs[key].error
+
+
+def test_words_that_come_late_change_nothing(tmp_path: Path) -> None:
+    told = Told(tmp_path)
+    key = told.start()
+    told.tell(key, "done")
+    told.tell(key, "epoch", epochs=3)
+    assert told.board.jobs[key].epochs is None
 
 
 def test_warnings_of_workers_reach_the_caller(tmp_path: Path) -> None:

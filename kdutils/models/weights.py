@@ -49,8 +49,7 @@ def save_weights(model: nn.Module, path: str | Path, half: bool = False) -> None
     _check_finite(weights, "cannot save" + (" as 16-bit floats" if half else ""))
     if Path(path).suffix != ".safetensors":
         raise UserError(f"cannot save weights as {Path(path).name}: the name must end in .safetensors")
-    with files.atomic(path) as partial:
-        safetensors.torch.save_file(weights, partial)
+    files.write_bytes(path, safetensors.torch.save(weights))  # save_file hides a full disk's OSError
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
