@@ -26,7 +26,7 @@ def teacher(digits) -> "kdutils.models.Network":
     progress = kdutils.training.Training(network, kdutils.losses.build("ce"), digits, kdutils.training.Schedule(8))
     for _ in range(8):
         progress.epoch()
-    return network.eval()
+    return network.eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="session")
