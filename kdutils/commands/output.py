@@ -47,6 +47,7 @@ def plain_warnings() -> Iterator[None]:
         tqdm.write(f"kdutils: {message}", file=sys.stderr)
 
     with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         yield
 

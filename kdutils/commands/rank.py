@@ -18,7 +18,8 @@ def rank(
 ) -> None:
     """Rank schemes by T. stddev for a teacher (the lower, the better for distillation). No student is trained."""
     output.check_output(out)
-    table = runs.rank(spec, store)
+    with output.plain_warnings():
+        table = runs.rank(spec, store)
     typer.echo(output.printed(table))
     if out:
         output.write_table(out, table, describe(spec))

@@ -14,7 +14,8 @@ def train(
     store: output.StoreOption = None,
 ) -> None:
     """Train one student and print its test loss and accuracy. Stopped, the same command goes on from there."""
-    result = runs.run(spec, store)
+    with output.plain_warnings():
+        result = runs.run(spec, store)
     typer.echo(f"test loss      {result.test_loss:.4f} nats")
     typer.echo(f"test accuracy  {result.test_accuracy:.2f} %")
     typer.echo(f"weights        {Store(store).path(spec.key(), WEIGHTS)}")
