@@ -39,6 +39,10 @@ class Spec(BaseModel):
             name = ".".join(str(part) for part in first["loc"]) or type(self).__name__
             if first["type"] == "extra_forbidden":
                 choose("parameter", name, type(self).model_fields)
+            if first["type"] == "missing":
+                raise UserError(
+                    f"{type(self).__name__} needs {name}: {type(self).model_fields[name].description}"
+                ) from None
             said = first["msg"].removeprefix("Value error, ")
             raise UserError(
                 said if first["type"] == "value_error" else f"{name}: {said} (got {first['input']!r})"
@@ -141,6 +145,8 @@ class RankSpec(Spec):
         content = super().identity()
         if self.student_weights:
             content["student_weights"] = weights_sha256(self.student_weights)
+        if self.steps:
+            content.pop("epochs", None)
         return content
 
 
@@ -150,10 +156,9 @@ def load_cached(dataset: str, data_dir: str) -> data.Dataset:
     return data.load(dataset, data_dir or None)
 
 
-@lru_cache(maxsize=64)
 def weights_sha256(path: str) -> str:
     """The hash of a weights file, which stands for it in a specification: UserError where it cannot be read."""
     try:
         return sha256(path)
     except OSError as error:
-        raise UserError(f"cannot read the teacher's weights {path}: {error.strerror}") from error
+        raise UserError(f"cannot read the weights {path}: {error.strerror}") from error
