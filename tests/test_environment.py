@@ -83,6 +83,16 @@ def test_the_lock_is_complete() -> None:
                 assert requirement.specifier.contains(LOCK[needed], prereleases=True), f"{name}: {line}"
 
 
+def test_the_lock_installs_on_the_oldest_python_that_we_name() -> None:
+    """Debian's Python is an early 3.11: a package that wants a later bug-fix release of it cannot be in the lock."""
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    installed = {canonicalize_name(each.metadata["Name"]): each for each in metadata.distributions()}
+    for name in LOCK.keys() & installed.keys():
+        wanted = installed[name].metadata["Requires-Python"]
+        if wanted and installed[name].version == LOCK[name]:
+            assert SpecifierSet(wanted).contains(oldest), f"{name}=={LOCK[name]} needs Python {wanted}"
+
+
 def test_torch_and_torchvision_are_a_matched_pair() -> None:
     assert (LOCK["torch"], LOCK["torchvision"]) == ("2.13.0", "0.28.0")
 
