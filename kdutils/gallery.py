@@ -91,3 +91,23 @@ def answer_shares(table: pd.DataFrame) -> Chart:
     ax.set(xlabel="λ, the share of the image underneath", ylabel="share of the mixed images", xlim=(0, 1), ylim=(0, 1))
     chart.legend(loc="outside upper center", ncols=2)
     return chart
+
+
+@style()
+def fade_line(shares: Sequence[float], ranked: pd.DataFrame, levels: Mapping[str, float]) -> Chart:
+    """T. stddev with two standard errors, as multiples of the first row's, against the share of a constant image.
+
+    `ranked`: a row a share, with `t_stddev`, its error, and `warning`, which leaves a point hollow. `levels`: scheme ->
+    the height of a dotted line.
+    """
+    chart = Chart(figsize=(WIDTH, 4.2), layout="constrained")
+    ax = chart.subplots()
+    value, error = (ranked[name] / ranked["t_stddev"].iloc[0] for name in ("t_stddev", "t_stddev_se"))
+    ax.errorbar(shares, value, 2 * error, color=COLOURS[0], capsize=3, zorder=1)
+    faces = [PANEL if hollow else COLOURS[0] for hollow in ranked["warning"]]
+    ax.scatter(shares, value, 60, faces, edgecolors=COLOURS[0], linewidths=1.5, zorder=2)
+    for scheme, level in levels.items():
+        ax.axhline(level, ls=":", color=mark(scheme).colour, label=SCHEME_LABELS.get(scheme, scheme))
+    ax.set(xlabel="share of the constant image in x'", ylabel="T. stddev, Identity = 1", ylim=(0, None))
+    chart.legend(loc="outside upper center", ncols=2)
+    return chart

@@ -51,3 +51,12 @@ def test_answer_shares_stack_to_one():
     (ax,) = gallery.answer_shares(table).axes
     tops = np.array([[bar.get_y() + bar.get_height() for bar in container] for container in ax.containers[:3]])
     assert tops == pytest.approx(np.array([[0.1, 0.7], [0.4, 0.9], [1.0, 1.0]]))
+
+
+def test_the_fading_line_leaves_warned_points_hollow():
+    ranked = pd.DataFrame({"t_stddev": [4e-3, 3e-3, 2e-3], "t_stddev_se": 1e-4, "warning": [False, False, True]})
+    (ax,) = gallery.fade_line([0, 0.5, 1], ranked, {"cutmix": 0.9}).axes
+    (points,) = [each for each in ax.collections if len(each.get_offsets()) == 3]
+    assert points.get_offsets()[:, 1].tolist() == pytest.approx([1, 0.75, 0.5])
+    first, second, hollow = points.get_facecolors()[:, :3].tolist()
+    assert first == second != hollow
