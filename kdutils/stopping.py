@@ -1,0 +1,99 @@
+"""When to stop a ranking: which schemes are told apart by now, and how many more steps would do it for the others."""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+
+import pandas as pd
+from scipy import stats
+
+from kdutils import plots
+from kdutils.paper import SCHEME_LABELS
+from kdutils.ranking import Ranking
+from kdutils.stats import holm
+
+HOPELESS = 100  # times the steps so far: differences that would take more are called a tie
+
+
+def told_apart(ranking: Ranking, steps: int, confidence: float = 0.95) -> pd.DataFrame:
+    """Every two measured schemes: the difference of their T. stddev, its error, and the steps that would resolve it.
+
+    Columns: better, worse, difference (worse - better, never negative), se, apart (zero lies outside the interval),
+    p_holm (corrected for all the comparisons), more_steps (0 where apart; inf where it would take a hundred times the
+    `steps` measured). The error falls as one over the root of the steps; both schemes saw the same mini-batches.
+    """
+    measured = {name: row.u.stddev() for name, row in ranking.rows.items() if row.u.n}
+    quantile = stats.norm.ppf((1 + confidence) / 2)
+    rows = []
+    for better, worse in combinations(sorted(measured, key=measured.get), 2):
+        difference, se = ranking.difference(worse, better)
+        p = 2 * stats.norm.sf(difference / se) if se > 0 else float(difference == 0)
+        needed = more(difference, se, steps, quantile)
+        rows.append((better, worse, difference, se, difference > quantile * se, p, needed))
+    table = pd.DataFrame(rows, columns=["better", "worse", "difference", "se", "apart", "p_holm", "more_steps"])
+    return table.assign(p_holm=holm(table["p_holm"]))
+
+
+def more(difference: float, se: float, steps: int, quantile: float = 1.96) -> float:
+    """Steps beyond `steps` after which the error is expected to resolve this difference; inf if hopelessly many."""
+    if difference > quantile * se:
+        return 0
+    if difference <= 0 or (quantile * se / difference) ** 2 > HOPELESS:
+        return math.inf
+    return math.ceil(steps * (quantile * se / difference) ** 2) - steps
+
+
+def neighbours(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `told_apart` that compare schemes next to each other in the ranking, best first."""
+    order = list(dict.fromkeys([*table["better"], *table["worse"]]))
+    keys = table.set_index(["better", "worse"])
+    return keys.loc[list(pairwise(order))].reset_index()
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """One line a row, as advice: what is settled, and "cannot be told apart at this cost; N more steps would"."""
+    return "\n".join(f"- {_sentence(row)}" for row in table.itertuples())
+
+
+def _sentence(row: tuple) -> str:
+    first, second = (SCHEME_LABELS.get(name, name) for name in (row.better, row.worse))
+    if row.apart:
+        return f"{first} is better than {second}."
+    if math.isinf(row.more_steps):
+        return f"{first} and {second} cannot be told apart at any reasonable cost: treat them as equal."
+    return f"{first} and {second} cannot be told apart at this cost; about {row.more_steps:,.0f} more steps would."
+
+
+def choices(points: pd.DataFrame, by: list[str], among: Sequence[str] = ()) -> pd.DataFrame:
+    """What choosing the scheme of the lowest T. stddev costs in S. test loss, a row a group.
+
+    Columns: the `by` columns, chosen, best (by loss), regret (loss of the chosen - lowest loss, nats) and gain (mean
+    loss of all schemes - that of the chosen). `among` restricts the schemes; none: all.
+    """
+    rows = []
+    for key, group in points.groupby(by, sort=False):
+        group = group[group["scheme"].isin(list(among))] if among else group
+        chosen, best = (group.loc[group[name].idxmin()] for name in ("t_stddev", "test_loss"))
+        regret = chosen["test_loss"] - best["test_loss"]
+        rows.append((*key, chosen["scheme"], best["scheme"], regret, group["test_loss"].mean() - chosen["test_loss"]))
+    return pd.DataFrame(rows, columns=[*by, "chosen", "best", "regret", "gain"])
+
+
+@plots.style()
+def ladder(frame: pd.DataFrame, table: pd.DataFrame, confidence: float = 0.95) -> plots.Chart:
+    """Schemes from best to worst: the excess of T. stddev over the best one, with the interval of that difference."""
+    best = frame.loc[frame["t_stddev"].idxmin(), "scheme"]
+    rows = table[table["better"] == best]
+    quantile = stats.norm.ppf((1 + confidence) / 2)
+    chart = plots.Chart(figsize=(plots.WIDTH, 0.38 * (len(rows) + 1) + 1.0), layout="constrained")
+    ax = chart.subplots()
+    ax.axvline(0, color=plots.INK, lw=1)
+    names = [best, *rows["worse"]]
+    for place, (name, excess, se) in enumerate(zip(names, [0, *rows["difference"]], [0, *rows["se"]], strict=True)):
+        colour, marker = plots.mark(name)
+        ax.errorbar(excess * 1e3, place, xerr=quantile * se * 1e3, fmt=marker, ms=9, color=colour, capsize=3)
+    ax.set_yticks(range(len(names)), [SCHEME_LABELS.get(name, name) for name in names])
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")
+    ax.set_xlabel(f"T. stddev above that of {SCHEME_LABELS.get(best, best)} (×10⁻³)")
+    return chart

@@ -1,0 +1,70 @@
+"""The stopping rule: errors fall as the root of the steps, and the words follow from the numbers."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from kdutils import stopping
+from kdutils.augment import SCHEMES
+from kdutils.ranking import Ranking, Row
+
+
+@pytest.fixture
+def ranking() -> Ranking:
+    """Two schemes with the same windows but for a little noise, and one with twice the spread."""
+    rng = torch.Generator().manual_seed(0)
+    base = torch.rand(60, 4, generator=rng)
+    windows = {"cutmix": base, "mixup": base + 0.02 * torch.rand(60, 4, generator=rng), "identity": 2 * base}
+    found = Ranking({name: Row(SCHEMES[name]) for name in windows}, 640)
+    for name, u in windows.items():
+        for vector in u:
+            found.rows[name].u.add(vector)
+    return found
+
+
+def test_every_two_schemes_are_compared_with_the_error_of_their_difference(ranking: Ranking) -> None:
+    table = stopping.told_apart(ranking, steps=300)
+    assert len(table) == 3
+    assert (table["difference"] >= 0).all()
+    far = table[table["worse"] == "identity"]
+    assert far["apart"].all()
+    assert (far["p_holm"] < 0.01).all()
+    assert (far["more_steps"] == 0).all()
+    row = far.iloc[0]
+    assert (row["difference"], row["se"]) == pytest.approx(ranking.difference("identity", row["better"]))
+
+
+def test_steps_grow_with_the_square_of_what_is_missing() -> None:
+    assert stopping.more(2.0, 1.0, steps=100, quantile=1.96) == 0
+    assert stopping.more(0.98, 1.0, steps=100, quantile=1.96) == 300, "half the edge takes four times the steps"
+    assert stopping.more(0.1, 1.0, steps=100) == math.inf
+    assert stopping.more(0.0, 1.0, steps=100) == math.inf
+
+
+def test_the_words_say_what_to_do(ranking: Ranking) -> None:
+    table = stopping.neighbours(stopping.told_apart(ranking, steps=300))
+    assert list(table["worse"])[-1] == "identity"
+    table = table.assign(apart=[False, True], more_steps=[1200, 0])
+    first, second = stopping.in_words(table).splitlines()
+    assert "cannot be told apart at this cost; about 1,200 more steps would" in first
+    assert "is better than Identity" in second
+    hopeless = table.assign(apart=False, more_steps=math.inf)
+    assert "treat them as equal" in stopping.in_words(hopeless)
+
+
+def test_the_ladder_starts_at_the_best(ranking: Ranking) -> None:
+    frame = pd.DataFrame([{"scheme": name, "t_stddev": row.u.stddev()} for name, row in ranking.rows.items()])
+    chart = stopping.ladder(frame, stopping.told_apart(ranking, 300))
+    assert [label.get_text() for label in chart.axes[0].get_yticklabels()][-1] == "Identity"
+
+
+def test_a_choice_costs_what_the_best_scheme_would_have_saved() -> None:
+    points = pd.DataFrame(
+        {"pair": "p", "scheme": ["a", "b", "c"], "t_stddev": [1.0, 2, 3], "test_loss": [0.7, 0.5, 0.9]}
+    )
+    row = stopping.choices(points, ["pair"]).iloc[0]
+    assert row.tolist()[:3] == ["p", "a", "b"]
+    assert row[["regret", "gain"]].tolist() == pytest.approx([0.2, 0.0])
+    assert stopping.choices(points, ["pair"], ["b", "c"])["regret"].tolist() == [0]
