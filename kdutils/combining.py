@@ -125,7 +125,7 @@ def in_words(table: pd.DataFrame) -> str:
     names = {
         "pick_under_crd": "CutMixPick adds to CRD",
         "crd_under_pick": "CRD adds to CutMixPick",
-        "less": "CutMixPick adds more to CRD than to KD by",
+        "less": "what it adds to CRD less what it adds to KD",
     }
     return "; ".join(
         f"{row.dataset}: {names[row.quantity]} {row.mean:+.2f} ({row.low:.2f} to {row.high:.2f})"
