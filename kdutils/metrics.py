@@ -19,11 +19,9 @@ from kdutils import augment, seeds
 from kdutils.augment import SCHEMES, Augmented, Scheme, entropy
 from kdutils.data import Dataset, batches, shuffled
 from kdutils.errors import UserError, choose
-from kdutils.models import Network
-from kdutils.models.inference import for_inference
+from kdutils.models.inference import read, reader
 from kdutils.ranking import Ranking, Row, mean_correlation, mean_covariance, t_stddev
 
-CPU_CHUNK = 64  # images a forward: more at once fall out of a CPU's cache and take longer each
 PICK_RATIO = 0.5  # CutMixPick keeps this share of its pool (Sec. 4.2)
 
 __all__ = ["Ranking", "entropy", "mean_correlation", "mean_covariance", "measure", "rank_schemes", "t_stddev"]
@@ -41,20 +39,22 @@ def rank_schemes(
     seed: int = 0,
     student: nn.Module | None = None,
     temperature: float = 1.0,
+    precision: str = "float32",
 ) -> pd.DataFrame:
     """Rank schemes by T. stddev: the lower, the better for distillation (Eq. 9-10, Sec. 5.1). No student is trained.
 
     `teacher` maps normalised images to logits [N, C], and is put into eval mode. `steps` counts mini-batches and stands
     in for `epochs`. K counts images, half of them x and half x'. `student` picks for "cutmixpick_s" (without one that
-    row stays empty).
+    row stays empty). `precision` "bfloat16" reads in 16 bits, about twice as fast where the processor knows them.
 
     Returns one row a scheme: `scheme`; `t_stddev` and its standard error `t_stddev_se`, over `n_u` windows; `entropy`
     of x' in nats; `mean_covariance`, `mean_correlation` (Eq. 12-13) with `_se`; `label_disagreement`, the share of x'
     that the teacher calls other than the scheme's own label; and the anatomy of T. stddev (`ranking.Row.anatomy`).
     Raises UserError for unknown schemes and for sizes that do not fit, before anything is measured.
     """
-    ranking = measure(teacher, dataset, schemes, epochs, steps, batch_size, k, granularity, seed, student, temperature)
-    return ranking.frame()
+    return measure(
+        teacher, dataset, schemes, epochs, steps, batch_size, k, granularity, seed, student, temperature, precision
+    ).frame()
 
 
 def measure(
@@ -69,6 +69,7 @@ def measure(
     seed: int = 0,
     student: nn.Module | None = None,
     temperature: float = 1.0,
+    precision: str = "float32",
 ) -> Ranking:
     """As `rank_schemes`, but return the `Ranking`, which can also compare two schemes with an error."""
     wanted = _wanted(schemes)
@@ -81,7 +82,8 @@ def measure(
     settings = augment.settings(dataset, granularity)
     ranking = Ranking({scheme.name: Row(scheme) for scheme in wanted}, k)
     device = next((p.device for p in teacher.parameters()), torch.device("cpu"))
-    readers = _Readers(_reader(teacher), _reader(student) if student else None, dataset, device, temperature)
+    picker = reader(student, precision) if student else None
+    readers = _Readers(reader(teacher, precision), picker, dataset, device, temperature)
     bar = tqdm(_stored_images(dataset, total, batch_size, seed), "ranking", total, unit="step", disable=None)
     for step, (stored, labels) in enumerate(bar):
         x = augment.standard(stored.to(device), seeds.generator(seed, "x", step), settings)
@@ -124,7 +126,7 @@ def _window(dataset: Dataset, batch_size: int, k: int) -> int:
 
 @dataclass(frozen=True)
 class _Readers:
-    """The networks that read images, and how: in forwards of CPU_CHUNK images, without gradients."""
+    """The networks that read images, and what they need for it."""
 
     teacher: nn.Module
     student: nn.Module | None
@@ -132,22 +134,16 @@ class _Readers:
     device: torch.device
     temperature: float
 
-    @torch.inference_mode()
     def logits(self, model: nn.Module, images: Sequence[Tensor]) -> Tensor:
         """Logits [sum of N, C] of batches of unnormalised images; UserError where they cannot be what they should."""
         x = torch.cat([self.dataset.normalise(part) for part in images])
-        x = x.contiguous(memory_format=torch.channels_last)
-        logits = torch.cat([model(part) for part in x.split(len(x) if x.is_cuda else CPU_CHUNK)]).float()
+        logits = read(model, x)
         who, expected = "teacher" if model is self.teacher else "student", (len(x), len(self.dataset.classes))
         if logits.shape != expected:
             raise UserError(f"the {who} gives {tuple(logits.shape)} for {len(x)} images; expected logits {expected}")
         if not torch.isfinite(logits).all():
             raise UserError(f"the {who} gives values that are not finite; are its weights and the normalisation right?")
         return logits
-
-
-def _reader(model: nn.Module) -> nn.Module:
-    return for_inference(model) if isinstance(model, Network) else model.eval()
 
 
 def _stored_images(dataset: Dataset, steps: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:

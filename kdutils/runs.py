@@ -219,6 +219,7 @@ def _measure(spec: RankSpec, store: Path) -> pd.DataFrame:
         seed=spec.seed,
         student=student.to(device) if student else None,
         temperature=spec.temperature,
+        precision=spec.precision,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kdutils import augment, data, losses, models, training
 from kdutils.errors import UserError, choose
 from kdutils.files import sha256
+from kdutils.models.inference import PRECISIONS
 from kdutils.store import digest
 
 NO_SCHEME = "none"
@@ -128,6 +129,7 @@ class RankSpec(Spec):
     epochs: int = Field(10, ge=1, description="epochs to measure on, where steps is 0")
     k: int = Field(640, ge=4, description="images a window, half x and half x'")
     temperature: float = Field(1.0, gt=0, description="the teacher's temperature (the paper: 1)")
+    precision: str = Field("float32", description="of the networks while they read: float32 or bfloat16")
     student: str = Field("", description="network of the student that picks for cutmixpick_s; empty: none")
     student_weights: str = Field("", description="file of that student's weights")
 
@@ -135,6 +137,7 @@ class RankSpec(Spec):
     def _names_and_fit(self) -> "RankSpec":
         for scheme in self.schemes:
             choose("scheme", scheme, augment.SCHEMES)
+        choose("precision", self.precision, PRECISIONS)
         if not self.teacher:
             raise UserError("a ranking needs a teacher: name its network")
         if bool(self.student) != bool(self.student_weights):

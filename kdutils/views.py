@@ -18,6 +18,7 @@ from kdutils.augment import SCHEMES, Augmented, Scheme
 from kdutils.data import Dataset, shuffled
 from kdutils.errors import UserError, choose
 from kdutils.models import Network, for_inference
+from kdutils.models.inference import CPU_CHUNK
 from kdutils.stats import stddev_standard_error
 
 ANSWERS = ("own", "partner", "neither")
@@ -136,7 +137,7 @@ def reader(network: nn.Module) -> nn.Module:
 def read_logits(network: nn.Module, dataset: Dataset, images: Tensor) -> Tensor:
     """Logits [N, C], on the CPU, that a `reader` gives for unnormalised images."""
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    chunks = dataset.normalise(images).to(device).split(metrics.CPU_CHUNK)
+    chunks = dataset.normalise(images).to(device).split(CPU_CHUNK)
     return torch.cat([network(chunk) for chunk in chunks]).float().cpu()
 
 
