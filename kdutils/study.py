@@ -1,8 +1,11 @@
 """A study of schemes: T. stddev of the teacher beside the students that were distilled with each scheme."""
 
+import numpy as np
 import pandas as pd
 
-from kdutils import paper, stats
+from kdutils import paper, report, stats
+
+RUNS = 3  # that each published mean and spread rests on
 
 
 def beside_students(ranked: pd.DataFrame, students: pd.DataFrame) -> pd.DataFrame:
@@ -41,3 +44,97 @@ def published_correlations() -> pd.DataFrame:
         paper.pairs(), ["dataset", "pair"], "t_stddev", "test_loss", methods, interval="none"
     ).drop(columns=["low", "high"])
     return found.assign(p_holm=found.groupby("method")["p"].transform(stats.holm))
+
+
+def inversions() -> pd.DataFrame:
+    """Pairs of schemes that a published pair of networks orders against T. stddev, and by how much (Tables 3-6).
+
+    One row a published pair: how many of its 36 pairs of schemes disagree, and how many of these by more than twice the
+    standard error of the difference, from the printed spreads of three runs.
+    """
+    rows = []
+    for (dataset, pair), group in paper.pairs().groupby(["dataset", "pair"], sort=False):
+        a, b = np.triu_indices(len(group), 1)
+        metric = np.subtract.outer(*[group["t_stddev"].to_numpy()] * 2)[a, b]
+        loss = np.subtract.outer(*[group["test_loss"].to_numpy()] * 2)[a, b]
+        error = np.sqrt(np.add.outer(*[group["test_loss_std"].to_numpy() ** 2] * 2)[a, b] / RUNS)
+        against = metric * loss < 0
+        rows.append((dataset, pair, len(a), int(against.sum()), int((against & (np.abs(loss) > 2 * error)).sum())))
+    return pd.DataFrame(rows, columns=["dataset", "pair", "compared", "against", "clearly"])
+
+
+def students_of_one_teacher() -> pd.DataFrame:
+    """Spearman's correlation of the test losses of two students of one teacher over the nine schemes (Tables 3-6)."""
+    rows = []
+    for (dataset, teacher), group in paper.pairs().groupby(["dataset", "teacher"], sort=False):
+        losses = group.pivot(index="scheme", columns="student", values="test_loss")
+        if losses.shape[1] == 2:
+            first, second = losses
+            found = stats.correlation(losses[first], losses[second], "spearman", interval="none")
+            rows.append((dataset, teacher, first, second, found.r, found.p))
+    return pd.DataFrame(rows, columns=["dataset", "teacher", "first", "second", "rho", "p"])
+
+
+def extremes() -> tuple[int, int, int]:
+    """On how many published pairs Identity is the worst of nine and CutMix the best of seven; and of how many."""
+    losses = paper.pairs().pivot(index=["dataset", "pair"], columns="scheme", values="test_loss")
+    seven = losses.drop(columns=["cutmixpick_s", "cutmixpick_t"])
+    worst, best = losses.idxmax(axis=1) == "identity", seven.idxmin(axis=1) == "cutmix"
+    return int(worst.sum()), int(best.sum()), len(losses)
+
+
+def claims(size: str) -> list[report.Verdict]:
+    """The verdicts on what Sec. 4.1 and 5.1 say of the published pairs beside their correlation."""
+    wrong, alike = inversions(), students_of_one_teacher()
+    worst, best, pairs = extremes()
+    significant = int(((alike["p"] < 0.05) & (alike["rho"] > 0)).sum())
+    share = wrong["clearly"].sum() / wrong["compared"].sum()
+
+    def verdict(name: str, claim: str, found: str, holds: str, test: str) -> report.Verdict:
+        chapter, ours = "04_correlation", "the published numbers decide"
+        return report.Verdict(
+            chapter=chapter,
+            claim_ids=(name,),
+            claim=claim,
+            paper=found,
+            this_run=ours,
+            holds=holds,
+            test=test,
+            size=size,
+        )
+
+    return [
+        verdict(
+            "minor-counterexamples",
+            "Departures from the correlation are minor.",
+            f"{wrong['against'].sum()} of {wrong['compared'].sum()} orders go against T. stddev, "
+            f"{wrong['clearly'].sum()} clearly",
+            "holds" if share < 0.05 else "fails",
+            "fewer than 5 % of all orders of two schemes contradict T. stddev by over two standard errors",
+        ),
+        verdict(
+            "student-invariance",
+            "The goodness of a scheme does not depend on the student.",
+            f"two students of one teacher rank alike for {significant} of {len(alike)} teachers",
+            _all_most_few(significant, len(alike)),
+            "Spearman's ρ of their losses > 0 with p < 5 % for every teacher with two students (most: partly)",
+        ),
+        verdict(
+            "identity-worst",
+            "Identity is the worst scheme.",
+            f"on {worst} of {pairs} pairs",
+            _all_most_few(worst, pairs),
+            "highest published test loss on every pair (most: partly)",
+        ),
+        verdict(
+            "cutmix-best",
+            "Of the seven existing schemes CutMix is the best.",
+            f"on {best} of {pairs} pairs",
+            _all_most_few(best, pairs),
+            "lowest published test loss of seven on every pair (most: partly)",
+        ),
+    ]
+
+
+def _all_most_few(count: int, total: int) -> str:
+    return "holds" if count == total else "partly" if 2 * count > total else "fails"

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, spearmanr
 from statsmodels.stats.multitest import multipletests
 
 from kdutils import paper, study
@@ -50,3 +50,36 @@ def test_words_name_each_coefficient_with_its_sign() -> None:
     assert "Pearson's -0.9" in words
     assert "Spearman's -0.9" in words
     assert "Kendall's -0.8" in words
+
+
+def test_inversions_are_counted_as_a_loop_counts_them() -> None:
+    counted = study.inversions().query("dataset == 'cifar100' and pair == 'resnet56/ShuffleV2'").iloc[0]
+    group = paper.pairs().query("dataset == 'cifar100' and pair == 'resnet56/ShuffleV2'").to_dict("records")
+    against = clearly = 0
+    for i, a in enumerate(group):
+        for b in group[i + 1 :]:
+            gap = a["test_loss"] - b["test_loss"]
+            error = ((a["test_loss_std"] ** 2 + b["test_loss_std"] ** 2) / study.RUNS) ** 0.5
+            if (a["t_stddev"] - b["t_stddev"]) * gap < 0:
+                against += 1
+                clearly += abs(gap) > 2 * error
+    assert (counted["compared"], counted["against"], counted["clearly"]) == (36, against, clearly)
+    assert 0 < clearly < against
+
+
+def test_students_of_one_teacher_are_compared_over_the_nine_schemes() -> None:
+    alike = study.students_of_one_teacher()
+    assert len(alike) == 8, "four teachers a data set have two students"
+    pairs = paper.pairs().query("dataset == 'cifar100'").set_index(["pair", "scheme"])["test_loss"].unstack()
+    row = alike.query("dataset == 'cifar100' and teacher == 'vgg13'").iloc[0]
+    assert row["rho"] == pytest.approx(spearmanr(pairs.loc["vgg13/vgg8"], pairs.loc["vgg13/MobileNetV2"]).statistic)
+
+
+def test_claims_turn_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    as_printed = {v.claim_ids[0]: v.holds for v in study.claims("quick")}
+    turned = paper.pairs().assign(test_loss=lambda frame: -frame["test_loss"])
+    monkeypatch.setattr(paper, "pairs", lambda: turned)
+    reversed_ = {v.claim_ids[0]: v.holds for v in study.claims("quick")}
+    assert as_printed["identity-worst"] == "partly"
+    assert reversed_["identity-worst"] == "fails"
+    assert reversed_["minor-counterexamples"] == "fails"
