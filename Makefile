@@ -14,7 +14,7 @@ endif
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve pdf linkcheck test lint format lock clean
+.PHONY: help install book serve pdf linkcheck test bench lint format lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ linkcheck: $(INSTALLED) ## try the book's links to other sites (needs the networ
 
 test: $(INSTALLED) ## run the tests
 	$(BIN)/python -m pytest
+
+bench: $(INSTALLED) ## measure the fast paths beside plain ones into _build/bench.json
+	$(BIN)/kdutils bench --threads 1,2 --out _build/bench.json
 
 lint: $(INSTALLED) ## check code and notebooks with ruff
 	$(BIN)/ruff check .

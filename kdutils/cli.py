@@ -5,7 +5,7 @@ import sys
 import typer
 from typer.core import TyperGroup
 
-from kdutils.commands import book, notebooks, rank, results, sweep, train
+from kdutils.commands import bench, book, notebooks, rank, results, sweep, train
 from kdutils.errors import UserError
 
 
@@ -37,6 +37,7 @@ app.command()(rank.rank)
 app.command()(train.train)
 app.command()(sweep.sweep)
 app.add_typer(results.app)
+app.command()(bench.bench)
 app.command()(book.book)
 app.command()(book.serve)
 app.command()(book.pdf)

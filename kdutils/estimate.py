@@ -32,7 +32,6 @@ def cost(spec: RunSpec, timed_steps: int = STEPS) -> Cost:
     dataset = spec.load_data()
     whole = load_cached(spec.dataset, spec.data_dir)
     steps = -(-len(dataset.train) // spec.batch_size)
-    teacher = models.build(spec.teacher, len(whole.classes), whole.image_size) if spec.teacher else None
 
     def few(n: int) -> float:
         """Seconds that `n` steps take, as an epoch of a data set cut to them."""
@@ -43,6 +42,7 @@ def cost(spec: RunSpec, timed_steps: int = STEPS) -> Cost:
         return (time.perf_counter() - begin) / -(-len(index) // spec.batch_size)
 
     with torch.random.fork_rng(devices=[]):
+        teacher = models.build(spec.teacher, len(whole.classes), whole.image_size) if spec.teacher else None
         cut = runs.assemble(spec, dataset, teacher)
         with FlopCounterMode(display=False) as counter:
             few(1)

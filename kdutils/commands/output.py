@@ -52,6 +52,14 @@ def plain_warnings() -> Iterator[None]:
         yield
 
 
+def read_numbers(text: str) -> list[int]:
+    """Whole numbers above 0, with commas between them."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdigit() and int(word) > 0 for word in words):
+        raise UserError(f"{text!r}: write whole numbers above 0 with commas, such as 1,2")
+    return [int(word) for word in words]
+
+
 def printed(table: pd.DataFrame) -> str:
     """The table for a terminal: four significant digits."""
     return table.to_string(index=False, float_format=lambda value: f"{value:.4g}")

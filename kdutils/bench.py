@@ -1,0 +1,239 @@
+"""How fast the fast paths are: ratios of times taken side by side in one process, on images of noise.
+
+The plain ways are those of the paper's released code: one scheme at a time, every image of a step through the teacher
+and the student as it comes, networks as they were trained. That they give the same numbers is the tests' business.
+"""
+
+import pickle
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from kdutils import augment, losses, metrics, models, seeds
+from kdutils.augment import SCHEMES, Scheme
+from kdutils.data import Dataset, MemorySplit
+from kdutils.losses import kd_divergence
+from kdutils.models import Network
+from kdutils.models.inference import read, reader
+from kdutils.training import Schedule, Training
+
+BATCH, CLASSES, SIZE = 64, 100, 32
+TEACHER, STUDENT = "resnet56", "resnet20"
+RANK_STEPS = 15  # the fewest that a ranking takes
+TRAIN_STEPS = 4
+TAU, ALPHA = 4.0, 0.9
+
+Work = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A ratio of two times: `slow` / `fast`, and what it should be, at least or at most."""
+
+    name: str
+    slow: str
+    fast: str
+    least: float | None = None
+    most: float | None = None
+
+
+AIMS = (
+    Aim("nine schemes ranked, float32: released / ours", "rank_released", "rank", least=6),
+    Aim("nine schemes ranked, bfloat16: released / ours", "rank_released", "rank_bfloat16", least=9),
+    Aim("nine schemes ranked: ours / bare forwards of 8 x 64 images", "rank", "forwards", most=1.2),
+    Aim("augmentation and normalisation / bare forwards", "pipeline", "forwards", most=0.2),
+    Aim("KD+CutMix step: released / ours", "train_released_cutmix", "train_cutmix"),
+    Aim("KD+CutMixPick step: released / ours", "train_released_cutmixpick_t", "train_cutmixpick_t", least=1.6),
+    Aim(
+        "KD+CutMixPick step, teacher in bfloat16: released / ours",
+        "train_released_cutmixpick_t",
+        "train_bfloat16",
+    ),
+    Aim("KD+CutMixPick step: ours / sum of its forwards and backwards", "train_cutmixpick_t", "train_parts", most=1.2),
+)
+
+
+def bench(threads: int = 1, rounds: int = 3) -> pd.DataFrame:
+    """One row a ratio: `name`, `ratio`, what it should be (`least`, `most`), `met`, the two times in seconds a step.
+
+    Each way runs once to warm up, then all in turn, `rounds` times; the shortest time of each counts. With one thread
+    on a CPU the clock is the process's own, so that other processes disturb less.
+    """
+    with _threads(threads), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a network of random weights answers all CutMixPick images alike
+        works = {name: (work, steps) for name, work, steps in _works()}
+        seconds = _race({name: work for name, (work, _) in works.items()}, rounds, _clock(threads))
+    step = {name: seconds[name] / steps for name, (_, steps) in works.items()}
+    return pd.DataFrame([_row(aim, step, threads) for aim in AIMS])
+
+
+def memory(steps: int = 60) -> tuple[int, int]:
+    """Bytes that the running statistics of a ranking take after `steps` windows, and after twice as many."""
+    images, teacher = noise(2 * BATCH), network("tiny", seed=0)
+
+    def size(n: int) -> int:
+        ranking = metrics.measure(teacher, images, ("identity", "cutmix"), steps=n, k=2 * BATCH, batch_size=BATCH)
+        return len(pickle.dumps(ranking.rows))
+
+    return size(steps), size(2 * steps)
+
+
+def noise(n: int) -> Dataset:
+    """`n` random images, for timing: 32 x 32, 100 classes."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (n, 3, SIZE, SIZE), generator=generator, dtype=torch.uint8)
+    split = MemorySplit(images, torch.arange(n) % CLASSES)
+    names = tuple(str(c) for c in range(CLASSES))
+    return Dataset("noise", split, split, names, SIZE, (0.5,) * 3, (0.29,) * 3, 4, 8, "cifar10")
+
+
+def network(name: str, seed: int) -> Network:
+    """A network with random weights, whose BatchNorm has seen noise, so that its values stay in bounds."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = models.build(name, CLASSES)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = None  # the mean over all batches seen
+        with torch.no_grad():
+            model.train()(torch.randn(BATCH, 3, SIZE, SIZE))
+    return model.eval()
+
+
+def _works() -> Iterator[tuple[str, Work, int]]:
+    """All ways by name, and how many steps each takes at a call."""
+    images, few = noise(10 * BATCH), noise(TRAIN_STEPS * BATCH)
+    teacher, student = network(TEACHER, 0), network(STUDENT, 1).train()
+    yield "rank_released", lambda: _rank_as_released(teacher, student, images), 1
+    for name in ("float32", "bfloat16"):
+        ours = "rank" if name == "float32" else f"rank_{name}"
+        yield ours, lambda p=name: metrics.rank_schemes(teacher, images, steps=RANK_STEPS, precision=p), RANK_STEPS
+    frozen, x = reader(teacher), torch.randn(8 * BATCH, 3, SIZE, SIZE)
+    yield "forwards", lambda: read(frozen, x), 1
+    yield "pipeline", lambda: _pipeline(images), 1
+    for name in ("cutmix", "cutmixpick_t"):
+        yield (
+            f"train_released_{name}",
+            _train_as_released(teacher, network(STUDENT, 1), few, SCHEMES[name]),
+            TRAIN_STEPS,
+        )
+        yield f"train_{name}", _training(teacher, few, SCHEMES[name]).epoch, TRAIN_STEPS
+    yield "train_bfloat16", _training(teacher, few, SCHEMES["cutmixpick_t"], "bfloat16").epoch, TRAIN_STEPS
+    other = network(STUDENT, 1).train().to(memory_format=torch.channels_last)
+    yield "train_parts", lambda: _parts(frozen, other, x), 1
+
+
+def _rank_as_released(teacher: Network, student: Network, images: Dataset) -> None:
+    """One step of each scheme: the teacher, as it was trained, on x and on x'; the student, in training, on both."""
+    settings = augment.settings(images)
+    for scheme in SCHEMES.values():
+        x = augment.standard(images.train.images[:BATCH], seeds.generator(0), settings)
+        pool = scheme(x, seeds.generator(1), settings, _runs(scheme)).x
+        for part in (x, *pool.split(BATCH)):
+            part_in = images.normalise(part)
+            with torch.no_grad():
+                p = teacher(part_in).softmax(1)
+            student(part_in)
+            p.mean(0).numpy()
+
+
+def _pipeline(images: Dataset) -> torch.Tensor:
+    """What a step of a ranking feeds to the teacher: x and the x' of seven schemes, CutMix twice, normalised."""
+    settings = augment.settings(images)
+    x = augment.standard(images.train.images[:BATCH], seeds.generator(0), settings)
+    runs = {scheme.fn: (scheme, _runs(scheme)) for scheme in SCHEMES.values() if scheme.name != "identity"}
+    made = [scheme(x, seeds.generator(1), settings, n).x for scheme, n in runs.values()]
+    x_in = torch.cat([images.normalise(part) for part in (x, *made)])
+    return x_in.contiguous(memory_format=torch.channels_last)
+
+
+def _train_as_released(teacher: Network, student: Network, images: Dataset, scheme: Scheme) -> Work:
+    """An epoch of KD: x, the whole pool and then the picked x' each go through the teacher, a batch at a time."""
+    optimizer = torch.optim.SGD(student.train().parameters(), 0.05, 0.9, weight_decay=5e-4)
+    settings = augment.settings(images)
+
+    def answers(x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return torch.cat([teacher(part) for part in x.split(BATCH)])
+
+    def epoch() -> None:
+        for step, index in enumerate(torch.arange(len(images.train)).split(BATCH)):
+            stored, labels = images.train.batch(index)
+            x = augment.standard(stored, seeds.generator(0, step), settings)
+            pool_in = images.normalise(scheme(x, seeds.generator(1, step), settings, _runs(scheme)).x)
+            x_in = images.normalise(x)
+            p_in = pool_in[augment.pick(answers(pool_in), BATCH)] if scheme.pick else pool_in
+            s, s_prime = student(x_in), student(p_in)
+            loss = (1 - ALPHA) * F.cross_entropy(s, labels) + ALPHA * kd_divergence(s, answers(x_in), TAU)
+            loss = loss + ALPHA * kd_divergence(s_prime, answers(p_in), TAU)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.detach().item()
+
+    return epoch
+
+
+def _training(teacher: Network, images: Dataset, scheme: Scheme, precision: str = "float32") -> Training:
+    schedule = Schedule(epochs=1000, batch_size=BATCH)
+    student, method = network(STUDENT, 1), losses.build("kd", TAU, ALPHA)
+    return Training(student, method, images, schedule, teacher, scheme, teacher_precision=precision)
+
+
+def _parts(teacher: torch.nn.Module, student: Network, x: torch.Tensor) -> None:
+    """The bare forwards and backwards of a KD+CutMixPick step: three batches for the teacher, two for the student."""
+    x = x[: 3 * BATCH].contiguous(memory_format=torch.channels_last)
+    read(teacher, x)
+    for part in x.split(BATCH)[:2]:
+        student(part).square().mean().backward()
+
+
+def _runs(scheme: Scheme) -> int:
+    return augment.pool_runs(metrics.PICK_RATIO) if scheme.pick else 1
+
+
+def _race(works: dict[str, Work], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
+    """The shortest time of each, all in turn."""
+    best = dict.fromkeys(works, float("inf"))
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            begin = clock()
+            work()
+            if number:  # the first round warms up
+                best[name] = min(best[name], clock() - begin)
+    return best
+
+
+def _row(aim: Aim, step: dict[str, float], threads: int) -> dict[str, object]:
+    slow, fast = step[aim.slow], step[aim.fast]
+    ratio = slow / fast
+    met = (aim.least is None or ratio >= aim.least) and (aim.most is None or ratio <= aim.most)
+    bounds = {"least": aim.least, "most": aim.most, "met": met}
+    return {
+        "name": aim.name,
+        "threads": threads,
+        "ratio": ratio,
+        **bounds,
+        "first_seconds": slow,
+        "second_seconds": fast,
+    }
+
+
+def _clock(threads: int) -> Callable[[], float]:
+    return time.process_time if threads == 1 else time.perf_counter
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,125 @@
+"""The bench's arithmetic, its table and its command; bfloat16 against float32; the estimates of a sweep."""
+
+import json
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from kdutils import bench, cli, data, estimate, metrics, models, sweep
+from kdutils.errors import UserError
+from kdutils.models.inference import read, reader
+from kdutils.specs import RankSpec
+from kdutils.store import Store
+
+
+def test_the_shortest_of_interleaved_times_counts_without_the_warm_up() -> None:
+    ticks, calls = iter([0, 1, 10, 19, 20, 25, 30, 34, 40, 43]), []
+    works = {name: lambda name=name: calls.append(name) for name in ("a", "b")}
+    assert bench._race(works, 2, lambda: next(ticks)) == {"a": 4, "b": 3}
+    assert calls == ["a", "b"] * 3
+
+
+def test_an_aim_is_met_from_its_bound_on() -> None:
+    step = {"slow": 6.0, "fast": 1.0}
+    least = [bench._row(bench.Aim("x", "slow", "fast", least=bound), step, 1)["met"] for bound in (5.9, 6.0, 6.1)]
+    most = [bench._row(bench.Aim("x", "slow", "fast", most=bound), step, 1)["met"] for bound in (5.9, 6.0, 6.1)]
+    assert (least, most) == ([True, True, False], [False, True, True])
+
+
+def test_every_aim_names_ways_that_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "TEACHER", "tiny")
+    monkeypatch.setattr(bench, "STUDENT", "tiny")
+    threads = torch.get_num_threads()
+    table = bench.bench(threads=1, rounds=1)
+    assert list(table.name) == [aim.name for aim in bench.AIMS]
+    assert ((table.ratio - table.first_seconds / table.second_seconds).abs() < 1e-12).all()
+    assert (table.first_seconds > 0).all()
+    assert torch.get_num_threads() == threads
+
+
+def test_memory_does_not_grow_with_the_number_of_steps() -> None:
+    before, after = bench.memory(steps=55)
+    assert before == after
+
+
+def test_the_command_writes_its_ratios_with_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"name": "n", "threads": 1, "ratio": 7.0, "least": 6.0, "most": float("nan"), "met": True}
+    monkeypatch.setattr(bench, "bench", lambda threads, rounds: pd.DataFrame([row | {"threads": threads}]))
+    monkeypatch.setattr(bench, "memory", lambda: (10, 10))
+    out = tmp_path / "bench.json"
+    assert CliRunner().invoke(cli.app, ["bench", "--threads", "1,2", "--out", str(out)]).exit_code == 0
+    content = json.loads(out.read_text())
+    assert [each["threads"] for each in content["ratios"]] == [1, 2]
+    assert content["ratios"][0]["most"] is None
+    assert content["machine"]
+    assert CliRunner().invoke(cli.app, ["bench", "--threads", "some"]).exit_code == 1
+
+
+def test_bfloat16_changes_t_stddev_by_less_than_its_error_at_100_steps(teacher, digits) -> None:
+    """The windows are the same, so the difference is that of the arithmetic alone."""
+    schemes = [name for name in RankSpec(teacher="tiny").schemes if name != "cutmixpick_s"]
+    exact = metrics.rank_schemes(teacher, digits, schemes, steps=100)
+    short = metrics.rank_schemes(teacher, digits, schemes, steps=100, precision="bfloat16")
+    difference = (exact.t_stddev - short.t_stddev).abs()
+    assert (difference > 0).all()  # it does compute in 16 bits
+    assert (difference < exact.t_stddev_se).all()
+
+
+def test_bfloat16_on_a_real_teacher(cifar100_dir: Path) -> None:
+    weights = cifar100_dir / "cifar100_resnet20.pth"
+    if not weights.is_file():
+        pytest.skip(f"no teacher weights at {weights.name} beside the data")
+    teacher = models.load_weights(models.build("resnet20", 100), weights)
+    images = data.load("cifar100", cifar100_dir)
+    exact, short = (
+        metrics.rank_schemes(teacher, images, ["identity", "cutmixpick_t"], steps=25, precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
+    at_100_steps = exact.t_stddev_se / 2
+    assert ((exact.t_stddev - short.t_stddev).abs() < at_100_steps).all()
+
+
+def test_precision_is_chosen_by_name_and_is_no_part_of_an_old_key() -> None:
+    with pytest.raises(UserError, match="Did you mean 'bfloat16'"):
+        RankSpec(teacher="tiny", precision="bfloat61")
+    plain, short = RankSpec(teacher="tiny"), RankSpec(teacher="tiny", precision="bfloat16")
+    assert "precision" not in plain.identity()
+    assert plain.key() != short.key()
+
+
+def test_only_networks_of_kdutils_are_read_in_bfloat16() -> None:
+    with pytest.raises(UserError, match="not for Flatten"):
+        reader(torch.nn.Flatten(), "bfloat16")
+    assert read(reader(models.build("tiny", 10), "bfloat16"), torch.zeros(2, 3, 16, 16)).dtype == torch.float32
+
+
+def test_flops_of_a_step_are_those_of_its_forwards_and_backwards() -> None:
+    """A KD step: one teacher forward; a student forward and, of its backward, all but the gradient of the images."""
+    (spec,) = sweep.grid(pair="tiny/tiny", epochs=1)
+    counter = torch.utils.flop_counter.FlopCounterMode(display=False)
+    model, x = models.build("tiny", 10, 16), torch.zeros(spec.batch_size, 3, 16, 16)
+    with counter, torch.no_grad():
+        model.eval()(x)
+    forward = counter.get_total_flops()
+    stem = 2 * 8 * 3 * 9 * 16 * 16 * spec.batch_size
+    assert estimate.cost(spec, timed_steps=1).step_flops == pytest.approx(4 * forward - stem)
+
+
+def test_an_estimate_counts_steps_and_leaves_no_trace(tmp_path: Path) -> None:
+    specs = sweep.grid(pair="tiny/tiny", scheme=["none", "cutmix", "mixup"], epochs=4, teacher_epochs=2)
+    state = torch.random.get_rng_state()
+    began = time.perf_counter()
+    table = estimate.estimate(sweep.plan(specs, Store(tmp_path / "store")).values())
+    took = time.perf_counter() - began
+    assert list(table["pair"]) == ["tiny", "tiny/tiny", "tiny/tiny"]
+    assert list(table.runs) == [1, 1, 2]
+    assert list(table.steps) == [2 * 16, 4 * 16, 8 * 16]
+    assert table.schemes[2] == "cutmix mixup"
+    assert (table.step_seconds < took).all()
+    assert ((table.hours * 3600 - table.steps * table.step_seconds).abs() < 1e-9).all()
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert not (tmp_path / "store").exists()
