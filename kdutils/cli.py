@@ -5,7 +5,7 @@ import sys
 import typer
 from typer.core import TyperGroup
 
-from kdutils.commands import bench, book, notebooks, rank, results, sweep, train
+from kdutils.commands import bench, book, costs, notebooks, rank, results, sweep, train
 from kdutils.errors import UserError
 
 
@@ -38,6 +38,7 @@ app.command()(train.train)
 app.command()(sweep.sweep)
 app.add_typer(results.app)
 app.command()(bench.bench)
+app.command()(costs.costs)
 app.command()(book.book)
 app.command()(book.serve)
 app.command()(book.pdf)

@@ -1,7 +1,7 @@
 """What runs will cost: floating-point operations and seconds, measured on a few steps of each kind of run."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,7 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kdutils import models, runs
 from kdutils.board import Job
+from kdutils.data import Dataset
 from kdutils.specs import RunSpec, load_cached
+from kdutils.training import Training
 
 STEPS = 3  # training steps that are timed, after one that warms up
 
@@ -24,29 +26,39 @@ class Cost(NamedTuple):
     steps: int
 
 
-def cost(spec: RunSpec, timed_steps: int = STEPS) -> Cost:
-    """Train `spec` for a few steps, with a teacher of random weights: they cost what trained ones do.
+def cost(spec: RunSpec) -> Cost:
+    """What a training step of `spec` takes, on its own images; see `measure`."""
+    dataset, whole = spec.load_data(), load_cached(spec.dataset, spec.data_dir)
+    return measure(spec, dataset, len(whole.classes))
+
+
+def measure(
+    spec: RunSpec,
+    dataset: Dataset,
+    num_classes: int,
+    timed_steps: int = STEPS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Cost:
+    """Train for a few steps with networks of random weights: they cost what trained ones do.
 
     FLOPs as torch counts them: two for a multiply-add of convolutions and matrix products, forward and backward.
     """
-    dataset = spec.load_data()
-    whole = load_cached(spec.dataset, spec.data_dir)
-    steps = -(-len(dataset.train) // spec.batch_size)
-
-    def few(n: int) -> float:
-        """Seconds that `n` steps take, as an epoch of a data set cut to them."""
-        index = torch.arange(min(n * spec.batch_size, len(dataset.train)))
-        cut.dataset = replace(dataset, train=dataset.train.subset(index)).resident(cut.device)
-        begin = time.perf_counter()
-        cut.epoch()  # reads the loss, so a GPU has finished by then
-        return (time.perf_counter() - begin) / -(-len(index) // spec.batch_size)
-
     with torch.random.fork_rng(devices=[]):
-        teacher = models.build(spec.teacher, len(whole.classes), whole.image_size) if spec.teacher else None
-        cut = runs.assemble(spec, dataset, teacher)
+        teacher = models.build(spec.teacher, num_classes, dataset.image_size) if spec.teacher else None
+        training = runs.assemble(spec, dataset, teacher)
         with FlopCounterMode(display=False) as counter:
-            few(1)
-        return Cost(few(timed_steps), float(counter.get_total_flops()), steps)
+            _seconds(training, dataset, 1, clock)  # which also warms up
+        seconds = _seconds(training, dataset, timed_steps, clock)
+    return Cost(seconds, float(counter.get_total_flops()), -(-len(dataset.train) // spec.batch_size))
+
+
+def _seconds(training: Training, dataset: Dataset, steps: int, clock: Callable[[], float]) -> float:
+    """Seconds a step, over an epoch of so few images that it has `steps` of them."""
+    index = torch.arange(min(steps * training.schedule.batch_size, len(dataset.train)))
+    training.dataset = replace(dataset, train=dataset.train.subset(index)).resident(training.device)
+    begin = clock()
+    training.epoch()  # it reads the loss, so a GPU has finished by then
+    return (clock() - begin) / -(-len(index) // training.schedule.batch_size)
 
 
 def estimate(jobs: Iterable[Job]) -> pd.DataFrame:

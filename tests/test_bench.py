@@ -9,10 +9,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from kdutils import bench, cli, data, estimate, metrics, models, sweep
+from kdutils import bench, cli, costs, data, estimate, metrics, models, sweep
 from kdutils.errors import UserError
 from kdutils.models.inference import read, reader
-from kdutils.specs import RankSpec
+from kdutils.specs import RankSpec, RunSpec
 from kdutils.store import Store
 
 
@@ -106,7 +106,7 @@ def test_flops_of_a_step_are_those_of_its_forwards_and_backwards() -> None:
         model.eval()(x)
     forward = counter.get_total_flops()
     stem = 2 * 8 * 3 * 9 * 16 * 16 * spec.batch_size
-    assert estimate.cost(spec, timed_steps=1).step_flops == pytest.approx(4 * forward - stem)
+    assert estimate.cost(spec).step_flops == pytest.approx(4 * forward - stem)
 
 
 def test_an_estimate_counts_steps_and_leaves_no_trace(tmp_path: Path) -> None:
@@ -123,3 +123,35 @@ def test_an_estimate_counts_steps_and_leaves_no_trace(tmp_path: Path) -> None:
     assert ((table.hours * 3600 - table.steps * table.step_seconds).abs() < 1e-9).all()
     assert torch.equal(torch.random.get_rng_state(), state)
     assert not (tmp_path / "store").exists()
+
+
+def test_the_full_grid_counts_each_training_of_the_paper_once() -> None:
+    kinds = costs.trainings()
+    assert not kinds.duplicated(["dataset", *costs.KIND]).any()
+    pair = kinds[(kinds.dataset == "cifar100") & (kinds.teacher == "resnet56") & (kinds.student == "resnet20")]
+    counted = pair.set_index(["method", "views"])
+    # Table 3's seven schemes other than CutMixPick; the last two, and CutMixPick for 960 epochs; KD for 240 and 960
+    assert counted.loc[("kd", "x, x'"), ["runs", "epochs"]].tolist() == [3 * 7, 3 * 7 * 240]
+    assert counted.loc[("kd", "x, pool"), ["runs", "epochs"]].tolist() == [3 * 3, 3 * (2 * 240 + 960)]
+    assert counted.loc[("kd", "x"), ["runs", "epochs"]].tolist() == [3 * 2, 3 * (240 + 960)]
+    assert (kinds[kinds.method == "ce"].teacher == "").all()
+
+
+def test_flops_of_few_images_tell_those_of_many() -> None:
+    kind = {"teacher": "resnet8", "student": "vgg8", "method": "kd", "views": "x, pool"}
+    few, many = (
+        estimate.measure(costs._spec(kind, n), costs.noise(32, 100), 100, timed_steps=1).step_flops for n in (2, 16)
+    )
+    assert many == 8 * few
+
+
+def test_the_grid_is_its_steps_times_a_measured_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def price(spec: RunSpec, dataset: data.Dataset, *_: object) -> estimate.Cost:
+        return estimate.Cost(2.0, 1e9 * spec.batch_size * dataset.image_size**2, 782)
+
+    monkeypatch.setattr(costs, "measure", price)
+    table = costs.full_grid().set_index(["dataset", *costs.KIND])
+    row = table.loc[("tinyimagenet", "resnet56", "resnet20", "kd", "x")]
+    assert (row.step_seconds, row.step_gflops) == (4 * 2.0, 64 * 64**2)
+    assert row.hours == pytest.approx(row.epochs * 100_000 / 64 * 8.0 / 3600)
+    assert f"{table.hours.sum():,.0f} hours" in costs.total(table)
