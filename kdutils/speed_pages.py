@@ -16,11 +16,11 @@ def bench_page() -> str:
     frame, facts = report.recorded("bench"), report.recorded_provenance("bench")
     rows = [(row.name_, row.threads, f"{row.ratio:.2f}", _bound(row)) for row in _rows(frame)]
     before, after = facts["statistics_bytes"]
+    table = _table(("What is compared", "Threads", "Ratio", "Aim"), rows)
     return (
-        _table(("What is compared", "Threads", "Ratio", "Aim"), rows)
-        + f"\nMeasured on {facts['date']} on this machine: "
-        f"{facts['machine']}; {facts['versions']}. The running statistics of a ranking took {before:,} bytes after 60 "
-        f"windows and {after:,} after 120.\n"
+        f"{table}\nMeasured on {facts['date']} on this machine: {facts['machine']}; {facts['versions']}. Its load average "
+        f"was {facts['load_before']} when the bench began: above 0, other processes disturbed, with two threads most. The "
+        f"running statistics of a ranking took {before:,} bytes after 60 windows and {after:,} after 120.\n"
     )
 
 
@@ -50,12 +50,16 @@ def _checked(frame: pd.DataFrame, facts: dict) -> str:
     estimated, measured = facts["check_estimated_seconds"], facts["check_measured_seconds"]
     cifar = frame[(frame.dataset == "cifar100") & (frame.method == "kd")]
     mean = cifar.pflops.sum() / cifar.epochs.sum() * 240
-    return (
-        f"Measured on {facts['date']} on this machine: {facts['machine']}; {facts['versions']}. As a check, "
-        f"{facts['check_steps']} more steps of one pair were run: estimated {estimated:.1f} s, measured "
-        f"{measured:.1f} s ({measured / estimated - 1:+.0%}). A KD training of 240 epochs on CIFAR-100 is {mean:.1f} PFLOPs on average "
-        f"over these kinds; the paper says that one takes {SAID_HOURS} hours on an NVIDIA 2080Ti."
+    where = f"Measured on {facts['date']} on this machine: {facts['machine']}; {facts['versions']}."
+    check = (
+        f"As a check, {facts['check_steps']} more steps of one pair were run: estimated {estimated:.1f} s, measured "
+        f"{measured:.1f} s ({measured / estimated - 1:+.0%})."
     )
+    scale = (
+        f"A KD training of 240 epochs on CIFAR-100 is {mean:.1f} PFLOPs on average over these kinds; the paper says that "
+        f"one takes {SAID_HOURS} hours on an NVIDIA 2080Ti."
+    )
+    return f"{where} {check} {scale}"
 
 
 def _kinds(frame: pd.DataFrame) -> str:
