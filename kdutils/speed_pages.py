@@ -18,9 +18,10 @@ def bench_page() -> str:
     before, after = facts["statistics_bytes"]
     table = _table(("What is compared", "Threads", "Ratio", "Aim"), rows)
     return (
-        f"{table}\nMeasured on {facts['date']} on this machine: {facts['machine']}; {facts['versions']}. Its load average "
-        f"was {facts['load_before']} when the bench began: above 0, other processes disturbed, with two threads most. The "
-        f"running statistics of a ranking took {before:,} bytes after 60 windows and {after:,} after 120.\n"
+        f"{table}\nMeasured on {facts['date']} on this machine: {facts['machine']}; {facts['versions']}. Its load "
+        f"average was {facts['load_before']} when the bench began: above 0, other processes disturbed it, the ratios "
+        f"with two threads most. The running statistics of a ranking took {before:,} bytes after 60 windows and "
+        f"{after:,} after 120.\n"
     )
 
 
@@ -56,8 +57,8 @@ def _checked(frame: pd.DataFrame, facts: dict) -> str:
         f"{measured:.1f} s ({measured / estimated - 1:+.0%})."
     )
     scale = (
-        f"A KD training of 240 epochs on CIFAR-100 is {mean:.1f} PFLOPs on average over these kinds; the paper says that "
-        f"one takes {SAID_HOURS} hours on an NVIDIA 2080Ti."
+        f"A KD training of 240 epochs on CIFAR-100 is {mean:.1f} PFLOPs on average over these kinds; the paper says "
+        f"that one takes {SAID_HOURS} hours on an NVIDIA 2080Ti."
     )
     return f"{where} {check} {scale}"
 
