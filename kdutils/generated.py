@@ -2,21 +2,22 @@
 
 from pathlib import Path
 
-from kdutils import paper, plots, report, speed_pages
+from kdutils import campaigns, courses, paper, plots, report, speed_pages
 
 FRONT_PAIR = ("cifar100", "wrn_40_2/wrn_16_2")  # Fig. 1b of the paper
 
 
 def pages(executed: list[Path]) -> dict[str, str]:
-    """File name -> content, for `book/_generated/`: front figure, scoreboard, recorded runs, speed and costs."""
+    """File name -> content, for `book/_generated/`: front figure, scoreboard, recorded runs, speed, assignments."""
     scoreboard = report.scoreboard_markdown(paper.claims(), report.verdicts(executed))
     return {
         "front.svg": front_figure(),
         "scoreboard.md": scoreboard,
         "scoreboard_summary.md": scoreboard.split("\n\n")[0] + "\n",
+        "campaigns.md": campaigns.page(),
+        "assignments.md": courses.page(),
         "results.md": recorded_runs(),
         "bench.md": speed_pages.bench_page(),
-        "costs.md": speed_pages.costs_page(),
     }
 
 

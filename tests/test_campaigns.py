@@ -1,0 +1,76 @@
+"""The campaigns: their files are valid grids of the sizes they say, and their state is what is recorded."""
+
+import re
+import shlex
+from collections import Counter
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from kdutils import campaigns, paper, recordings, report, sweep
+from kdutils.cli import app
+from kdutils.commands.sweep import grids
+from kdutils.runs import teacher_spec
+
+FOLDER = campaigns.CAMPAIGNS.parent
+
+
+def specs(path):
+    return [spec for values in grids(path, {}) for spec in sweep.grid(**values)]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_file_holds_as_many_different_runs_as_its_row_says(path):
+    row = campaigns.planned().set_index(campaigns.planned()["recorded"].str[0]).loc[path.stem]
+    assert f"--file book/campaigns/{path.name}" in row.command
+    assert len({spec.key() for spec in specs(path)}) == row.runs
+
+
+def test_table_1_asks_for_three_runs_of_every_cell_that_is_distilled():
+    cells = paper.table(1)
+    cells = cells[cells["method"] != "ce"]
+    wanted = {(c.teacher, c.student, c.method, c.scheme or "none", int(c.epochs)): 3 for c in cells.itertuples()}
+    asked = Counter((s.teacher, s.student, s.method, s.scheme, s.epochs) for s in specs(FOLDER / "table1.toml"))
+    assert asked == wanted
+
+
+def test_a_students_teacher_is_the_one_the_short_campaign_trains_first():
+    first, *_ = grids(FOLDER / "short.toml", {})
+    trained = {spec.key() for spec in sweep.grid(**first)}
+    students = specs(FOLDER / "short.toml")[len(trained) :]
+    assert {teacher_spec(spec).key() for spec in students} == trained
+
+
+@pytest.mark.parametrize("row", list(campaigns.planned().itertuples()), ids=lambda row: row.recorded[0])
+def test_every_command_names_flags_that_exist(row):
+    name, *words = shlex.split(row.command)[1:]
+    flags = {word for word in words if word.startswith("--")}
+    if name == "run-notebook":
+        return  # its flags are the notebook's parameters, which its own tests check
+    told = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).output
+    assert flags <= set(re.findall(r"--[a-z-]+", told))
+
+
+def test_the_state_counts_students_and_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(recordings, "RESULTS", tmp_path)
+    assert set(campaigns.planned()["done"]) == {0}
+    report.write_recorded("fewshot", pd.DataFrame({"test_loss": [1.0, 2.0]}), report.provenance())
+    report.write_recorded("fewshot_rank", pd.DataFrame({"t_stddev": [1.0, 2.0]}), report.provenance())
+    table = campaigns.planned().set_index("title")
+    row = next(table.loc[title] for title in table.index if title.startswith("Few-shot"))
+    assert (row.done, campaigns.state(row.done, row.runs)) == (3, "3 of 28 runs recorded")
+    assert "3 of 28 runs recorded" in campaigns.page()
+
+
+def test_what_is_recorded_belongs_to_a_campaign_or_measures_the_machine():
+    known = {name for names in campaigns.planned()["recorded"] for name in names}
+    assert set(report.recorded_names()) - known <= {"bench", "costs"}
+
+
+def test_the_commands_shown_are_those_of_what_is_missing():
+    table = campaigns.planned()
+    shown = " ".join(campaigns.page().replace("\\\n", " ").split())
+    for row in table.itertuples():
+        assert (row.command in shown) is (row.done < row.runs)
+    assert max(map(len, campaigns.page().split("```console\n")[1].split("```")[0].splitlines())) <= 86
