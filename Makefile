@@ -14,10 +14,10 @@ endif
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve pdf linkcheck test bench lint format lock clean
+.PHONY: help install book serve pdf linkcheck assignments grade test bench lint format lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make .venv from requirements.lock (the other commands do it by themselves)
 
@@ -41,6 +41,13 @@ pdf: $(INSTALLED) ## print the whole book to _build/book.pdf (needs chromium)
 
 linkcheck: $(INSTALLED) ## try the book's links to other sites (needs the network)
 	@$(BIN)/kdutils linkcheck
+
+assignments: $(INSTALLED) ## make the students' versions of the course assignments into _build/assignments
+	@$(BIN)/kdutils assignments
+
+grade: $(INSTALLED) ## grade a folder of submissions, SUBMISSIONS=folder, into _build/grades
+	@test -n "$(SUBMISSIONS)" || { echo "Name the folder of submissions: make grade SUBMISSIONS=folder" >&2; exit 1; }
+	@$(BIN)/kdutils grade "$(SUBMISSIONS)"
 
 test: $(INSTALLED) ## run the tests
 	$(BIN)/python -m pytest

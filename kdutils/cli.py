@@ -5,7 +5,7 @@ import sys
 import typer
 from typer.core import TyperGroup
 
-from kdutils.commands import bench, book, costs, notebooks, rank, results, sweep, train
+from kdutils.commands import bench, book, costs, courses, notebooks, rank, results, sweep, train
 from kdutils.errors import UserError
 
 
@@ -45,6 +45,8 @@ app.command()(book.pdf)
 app.command()(book.linkcheck)
 app.command()(notebooks.notebooks)
 app.command(context_settings=PASS_ON)(notebooks.run_notebook)
+app.command(context_settings=PASS_ON)(courses.assignments)
+app.command(context_settings=PASS_ON)(courses.grade)
 
 
 def main() -> None:
