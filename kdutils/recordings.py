@@ -1,12 +1,27 @@
-"""Recorded runs where they are there, and plain words where they are not."""
+"""Recorded runs: a tidy CSV file each in `book/results/`, beside a JSON file that says where it came from.
 
+Chapters set them beside the paper's numbers; where one is not there yet, they say so in plain words.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
+import torch
 
-from kdutils import report
+from kdutils import files
+from kdutils.errors import UserError, choose
 
+RESULTS = Path(__file__).parents[1] / "book" / "results"
 NOT_YET = "not recorded yet"
+_used: dict[str, None] = {}  # what this process has read, in order: the runs that a chapter rests on
 
 
 class Missing(str):
@@ -16,16 +31,126 @@ class Missing(str):
         return f"*{self}*"
 
 
+def recorded_names() -> list[str]:
+    """The names of all recorded runs."""
+    return sorted(path.stem for path in RESULTS.glob("*.csv"))
+
+
+def recorded(name: str) -> pd.DataFrame:
+    """The table of a recorded run; a UserError where its file is not the one that was recorded."""
+    text = _results_file(name, "csv").read_text(encoding="utf-8")
+    if _digest(text) != _read_provenance(name)["sha256"]:
+        raise UserError(f"the recorded run {name!r} has been changed since it was written: record it anew")
+    _used[name] = None
+    return pd.read_csv(RESULTS / f"{name}.csv")
+
+
+def used() -> tuple[str, ...]:
+    """The recorded runs that this process has read: in a notebook, those that its chapter shows."""
+    return tuple(_used)
+
+
+def recorded_provenance(name: str) -> dict[str, object]:
+    """Where a recorded run came from: its command, data, seeds, versions, date and machine."""
+    return {key: value for key, value in _read_provenance(name).items() if key != "sha256"}
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no recorded run can have."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
+        raise UserError(f"a recorded run needs a name of small letters, digits and underscores, got {name!r}")
+
+
+def write_recorded(name: str, frame: pd.DataFrame, provenance: dict[str, object]) -> None:
+    """Write a tidy table and its `provenance` to `book/results/`, where chapters find them as `recorded(name)`."""
+    check_name(name)
+    text = frame.to_csv(index=False, lineterminator="\n")
+    facts = json.dumps({**provenance, "sha256": _digest(text)}, indent=2, ensure_ascii=False)
+    files.write_text(RESULTS / f"{name}.json", facts + "\n")
+    files.write_text(RESULTS / f"{name}.csv", text)
+
+
+def provenance(**facts: object) -> dict[str, object]:
+    """`facts` (command, data, teacher, steps, seed ...) with the date, the machine and the versions that ran.
+
+    Of a path on this machine only the last part is kept; no host name is added.
+    """
+    packages = ("kdutils", "torch", "torchvision", "numpy", "scipy", "pandas")
+    return {
+        **{
+            key: _without_folders(str(value)) if isinstance(value, str | Path) else value
+            for key, value in facts.items()
+        },
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": _machine(),
+        "versions": ", ".join(
+            ["Python " + platform.python_version(), *(f"{name} {version(name)}" for name in packages)]
+        ),
+    }
+
+
 def read(make: Callable[..., object], *names: str) -> object:
     """`make(*tables)` of the recorded runs `names`; where one is not there, a text that says which."""
-    absent = [name for name in names if name not in report.recorded_names()]
-    return Missing(f"{NOT_YET}: {', '.join(absent)}") if absent else make(*map(report.recorded, names))
+    absent = [name for name in names if name not in recorded_names()]
+    return Missing(f"{NOT_YET}: {', '.join(absent)}") if absent else make(*map(recorded, names))
 
 
 def there(make: Callable[..., pd.DataFrame], recordings: dict[str, tuple[str, ...]]) -> dict[str, pd.DataFrame]:
     """Title -> `make(*tables)` for those of `recordings` (title -> names) whose files are all there, in order."""
     return {
-        title: make(*map(report.recorded, names))
-        for title, names in recordings.items()
-        if set(names) <= set(report.recorded_names())
+        title: make(*map(recorded, names)) for title, names in recordings.items() if set(names) <= set(recorded_names())
     }
+
+
+def _results_file(name: str, kind: str) -> Path:
+    """A file of a recorded run, or a UserError that names the ones there are."""
+    if name not in recorded_names():
+        if not recorded_names():
+            raise UserError(f"no recorded runs in {RESULTS}; they come with the project's repository, run from a clone")
+        choose("recorded run", name, recorded_names())
+    path = RESULTS / f"{name}.{kind}"
+    if not path.is_file():
+        raise UserError(f"the recorded run {name!r} has no {path.name} beside it: record it anew")
+    return path
+
+
+def _read_provenance(name: str) -> dict[str, object]:
+    """The whole JSON file of a recorded run."""
+    try:
+        facts = json.loads(_results_file(name, "json").read_text(encoding="utf-8"))
+        return {**facts, "sha256": facts["sha256"]}
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"the provenance of {name!r} is damaged: record it anew") from error
+
+
+def _digest(text: str) -> str:
+    """SHA-256 of a text, the same on every operating system."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without_folders(text: str) -> str:
+    """The text with every absolute path cut down to its last part; web addresses stay."""
+    return re.sub(
+        r"(?<![\w.:/\\$}])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"]+)+[/\\]?", lambda path: _last_part(path[0]), text
+    )
+
+
+def _last_part(path: str) -> str:
+    """`/home/me/data/` -> `data`"""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+
+
+def _machine() -> str:
+    """The processor, its cores and the GPU, if any."""
+    names = re.findall(r"^model name\s*:\s*(.+)$", _cpu_information(), re.MULTILINE)
+    cpu = names[0] if names else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ""
+    return f"{cpu}, {os.cpu_count()} cores{gpu}, {platform.system()}"
+
+
+def _cpu_information() -> str:
+    """What Linux says of its processor, else nothing."""
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return ""

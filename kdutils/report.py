@@ -1,35 +1,50 @@
 """What a chapter concludes, and the recorded runs it leans on.
 
 A notebook's last cell is `report.record(report.Verdict(...), ...)`: readers see a table, and the book collects the
-verdicts from the executed notebooks for the scoreboard. Recorded runs live in `book/results/`, a tidy CSV file each
-beside a JSON file that says where it came from.
+verdicts from the executed notebooks for the scoreboard. The recorded runs themselves are `recordings`' business.
 """
 
-import hashlib
 import html
-import json
 import math
-import os
-import platform
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import nbformat
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kdutils import files, paper
+from kdutils import paper, recordings
 from kdutils.errors import UserError, choose
+from kdutils.recordings import (
+    check_name,
+    provenance,
+    recorded,
+    recorded_names,
+    recorded_provenance,
+    write_recorded,
+)
 
-RESULTS = Path(__file__).parents[1] / "book" / "results"
+__all__ = [
+    "Record",
+    "Verdict",
+    "beside_paper",
+    "check_name",
+    "mean_std",
+    "plus_minus",
+    "provenance",
+    "record",
+    "recorded",
+    "recorded_names",
+    "recorded_provenance",
+    "scoreboard_markdown",
+    "verdicts",
+    "write_recorded",
+]
+
 KEY = "application/vnd.kdutils.verdict+json"
 SIGNS = {"holds": "✓", "fails": "✗", "partly": "◐", "cannot tell": "?"}
 
@@ -51,13 +66,18 @@ class Verdict(BaseModel):
 
 
 class Record(NamedTuple):
-    """Verdicts that a notebook shows as one table and that `verdicts` reads back from its outputs."""
+    """Verdicts that a notebook shows as one table and that `verdicts` reads back from its outputs.
+
+    Below them stand the recorded runs that the notebook has read, with the commands that made them.
+    """
 
     verdicts: tuple[Verdict, ...]
+    sources: tuple[str, ...] = ()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
         """What notebooks show; what `verdicts` reads goes into the output's metadata, of which no builder complains."""
-        shown = {"text/html": _html(self.verdicts), "text/plain": "\n".join(_line(each) for each in self.verdicts)}
+        lines = [*map(_line, self.verdicts), *(f"recorded run {name}: {_made(name)[0]}" for name in self.sources)]
+        shown = {"text/html": _html(self.verdicts) + _sources_html(self.sources), "text/plain": "\n".join(lines)}
         return shown, {KEY: {"verdicts": [verdict.model_dump(mode="json") for verdict in self.verdicts]}}
 
 
@@ -69,7 +89,7 @@ def record(*verdicts: Verdict) -> Record:
     for verdict in verdicts:
         for name in verdict.claim_ids:
             choose("claim", name, known)
-    return Record(verdicts)
+    return Record(verdicts, recordings.used())
 
 
 def verdicts(executed: Iterable[str | Path]) -> list[Verdict]:
@@ -99,53 +119,6 @@ def scoreboard_markdown(claims: pd.DataFrame, verdicts: Sequence[Verdict]) -> st
             + _table(("Claim", "Verdict", "Test"), [(v.claim, *_verdict_cells(v)) for v in own])
         )
     return "\n\n".join(parts) + "\n"
-
-
-def recorded_names() -> list[str]:
-    """The names of all recorded runs."""
-    return sorted(path.stem for path in RESULTS.glob("*.csv"))
-
-
-def recorded(name: str) -> pd.DataFrame:
-    """The table of a recorded run; a UserError where its file is not the one that was recorded."""
-    text = _results_file(name, "csv").read_text(encoding="utf-8")
-    if _digest(text) != _read_provenance(name)["sha256"]:
-        raise UserError(f"the recorded run {name!r} has been changed since it was written: record it anew")
-    return pd.read_csv(RESULTS / f"{name}.csv")
-
-
-def recorded_provenance(name: str) -> dict[str, object]:
-    """Where a recorded run came from: its command, data, seeds, versions, date and machine."""
-    return {key: value for key, value in _read_provenance(name).items() if key != "sha256"}
-
-
-def write_recorded(name: str, frame: pd.DataFrame, provenance: dict[str, object]) -> None:
-    """Write a tidy table and its `provenance` to `book/results/`, where chapters find them as `recorded(name)`."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_]*", name):
-        raise UserError(f"a recorded run needs a name of small letters, digits and underscores, got {name!r}")
-    text = frame.to_csv(index=False, lineterminator="\n")
-    facts = json.dumps({**provenance, "sha256": _digest(text)}, indent=2, ensure_ascii=False)
-    files.write_text(RESULTS / f"{name}.json", facts + "\n")
-    files.write_text(RESULTS / f"{name}.csv", text)
-
-
-def provenance(**facts: object) -> dict[str, object]:
-    """`facts` (command, data, teacher, steps, seed ...) with the date, the machine and the versions that ran.
-
-    Of a path on this machine only the last part is kept; no host name is added.
-    """
-    packages = ("kdutils", "torch", "torchvision", "numpy", "scipy", "pandas")
-    return {
-        **{
-            key: _without_folders(str(value)) if isinstance(value, str | Path) else value
-            for key, value in facts.items()
-        },
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": _machine(),
-        "versions": ", ".join(
-            ["Python " + platform.python_version(), *(f"{name} {version(name)}" for name in packages)]
-        ),
-    }
 
 
 def beside_paper(frame: pd.DataFrame, dataset: str, teacher: str) -> pd.DataFrame:
@@ -253,61 +226,24 @@ def _html(verdicts: Iterable[Verdict]) -> str:
     return f'<table class="dataframe verdict"><thead><tr>{head}</tr></thead>{"".join(body)}</table>'
 
 
+def _sources_html(names: Sequence[str]) -> str:
+    """A list of recorded runs: name, date, machine and command."""
+    items = []
+    for name in names:
+        command, made = _made(name)
+        items.append(f"<li>{html.escape(name)} ({html.escape(made)}): <code>{html.escape(command)}</code></li>")
+    return (
+        f'<div class="sources"><p>The recorded runs on this page:</p><ul>{"".join(items)}</ul></div>' if items else ""
+    )
+
+
+def _made(name: str) -> tuple[str, str]:
+    """How a recorded run was made: its command, and when and where."""
+    facts = recorded_provenance(name)
+    return str(facts.get("command", "")), ", ".join(str(facts[key]) for key in ("date", "machine") if key in facts)
+
+
 def _line(verdict: Verdict) -> str:
     """A verdict as text for a terminal."""
     numbers = f"paper {verdict.paper or '–'}; recorded {verdict.recorded or '–'}; this run {verdict.this_run}"
     return f"{SIGNS[verdict.holds]} {verdict.holds}: {verdict.claim} [{numbers}; test: {verdict.test}]"
-
-
-def _results_file(name: str, kind: str) -> Path:
-    """A file of a recorded run, or a UserError that names the ones there are."""
-    if name not in recorded_names():
-        if not recorded_names():
-            raise UserError(f"no recorded runs in {RESULTS}; they come with the project's repository, run from a clone")
-        choose("recorded run", name, recorded_names())
-    path = RESULTS / f"{name}.{kind}"
-    if not path.is_file():
-        raise UserError(f"the recorded run {name!r} has no {path.name} beside it: record it anew")
-    return path
-
-
-def _read_provenance(name: str) -> dict[str, object]:
-    """The whole JSON file of a recorded run."""
-    try:
-        facts = json.loads(_results_file(name, "json").read_text(encoding="utf-8"))
-        return {**facts, "sha256": facts["sha256"]}
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"the provenance of {name!r} is damaged: record it anew") from error
-
-
-def _digest(text: str) -> str:
-    """SHA-256 of a text, the same on every operating system."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _without_folders(text: str) -> str:
-    """The text with every absolute path cut down to its last part; web addresses stay."""
-    return re.sub(
-        r"(?<![\w.:/\\$}])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\'\"]+)+[/\\]?", lambda path: _last_part(path[0]), text
-    )
-
-
-def _last_part(path: str) -> str:
-    """`/home/me/data/` -> `data`"""
-    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-
-
-def _machine() -> str:
-    """The processor, its cores and the GPU, if any."""
-    names = re.findall(r"^model name\s*:\s*(.+)$", _cpu_information(), re.MULTILINE)
-    cpu = names[0] if names else platform.processor() or platform.machine()
-    gpu = f", {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ""
-    return f"{cpu}, {os.cpu_count()} cores{gpu}, {platform.system()}"
-
-
-def _cpu_information() -> str:
-    """What Linux says of its processor, else nothing."""
-    try:
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return ""

@@ -11,6 +11,12 @@ import kdutils  # before any test module imports torchvision: see kdutils/_torch
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_read_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test starts as a notebook does: no recorded run has been read in its process."""
+    monkeypatch.setattr(kdutils.recordings, "_used", {})
+
+
 @pytest.fixture(scope="session")
 def digits() -> "kdutils.data.Dataset":
     """1,000 training and 797 test images."""

@@ -10,7 +10,7 @@ from kdutils import recordings, report
 
 @pytest.fixture(autouse=True)
 def one_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(recordings, "RESULTS", tmp_path)
     report.write_recorded("one", pd.DataFrame({"a": [1, 2]}), {"command": "none"})
 
 

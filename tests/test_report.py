@@ -11,7 +11,7 @@ import tiny
 from nbclient import NotebookClient
 from pydantic import ValidationError
 
-from kdutils import paper, report
+from kdutils import paper, recordings, report
 from kdutils.errors import UserError
 
 FACTS = {
@@ -34,7 +34,7 @@ def verdict():
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(recordings, "RESULTS", tmp_path)
     return tmp_path
 
 
@@ -118,6 +118,20 @@ CLAIMS = pd.DataFrame(
 def board(*changes):
     """Lines of the scoreboard for verdicts that differ from the usual one in these fields."""
     return report.scoreboard_markdown(CLAIMS, [report.Verdict(**FACTS | change) for change in changes]).splitlines()
+
+
+def test_a_chapters_recorded_runs_are_listed_under_its_verdicts_with_their_commands(results, verdict):
+    for name in ("first", "second", "never_read"):
+        facts = report.provenance(command=f"kdutils make <{name}>")
+        report.write_recorded(name, pd.DataFrame({"a": [1.0]}), facts)
+    assert "sources" not in report.record(verdict)._repr_mimebundle_()[0]["text/html"]
+    for name in ("second", "first", "second"):
+        report.recorded(name)
+    shown, _ = report.record(verdict)._repr_mimebundle_()
+    for text in shown.values():
+        assert text.index("second") < text.index("first")
+        assert "never_read" not in text
+    assert "<code>kdutils make &lt;first&gt;</code>" in shown["text/html"]
 
 
 def test_the_scoreboard_without_verdicts_lists_every_claim_by_topic():
