@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -130,17 +131,28 @@ def _works() -> Iterator[tuple[str, Work, int]]:
 
 
 def _rank_as_released(teacher: Network, student: Network, images: Dataset) -> None:
-    """One step of each scheme: the teacher, as it was trained, on x and on x'; the student, in training, on both."""
+    """One step of each scheme: the teacher, as it was trained, on x and on x'; the student, in training, on both.
+
+    The loss is computed too, which at learning rate 0 nothing follows from, and the covariances and correlations
+    between the probabilities, which a ranking of ours gives as well.
+    """
     settings = augment.settings(images)
     for scheme in SCHEMES.values():
-        x = augment.standard(images.train.images[:BATCH], seeds.generator(0), settings)
+        stored, labels = images.train.batch(torch.arange(BATCH))
+        x = augment.standard(stored, seeds.generator(0), settings)
         pool = scheme(x, seeds.generator(1), settings, _runs(scheme)).x
-        for part in (x, *pool.split(BATCH)):
+        probabilities = []
+        for number, part in enumerate((x, *pool.split(BATCH))):
             part_in = images.normalise(part)
             with torch.no_grad():
-                p = teacher(part_in).softmax(1)
-            student(part_in)
-            p.mean(0).numpy()
+                t = teacher(part_in)
+            s = student(part_in)
+            loss = ALPHA * kd_divergence(s, t, TAU) + (0 if number else (1 - ALPHA) * F.cross_entropy(s, labels))
+            loss.detach().item()
+            probabilities.append(t.softmax(1))
+        both = torch.cat(probabilities[:2]).numpy()
+        for matrix in (np.cov(both), np.corrcoef(both)):
+            matrix.mean()
 
 
 def _pipeline(images: Dataset) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 
 from kdutils import augment, paper
 from kdutils.data import Dataset, MemorySplit
-from kdutils.estimate import measure
+from kdutils.estimate import Cost, measure
 from kdutils.specs import NO_SCHEME, RunSpec
 
 EPOCHS = 240  # where a table names none (Sec. 5)
@@ -56,9 +56,14 @@ def full_grid(timed_steps: int = 2) -> pd.DataFrame:
     return table.sort_values("dataset", kind="stable", ignore_index=True)
 
 
+def step(kind: dict[str, str], timed_steps: int) -> Cost:
+    """What a training step of this `KIND` takes here, on images of CIFAR-100's size."""
+    return measure(_spec(kind), noise(32, 100), 100, timed_steps, clock())
+
+
 def _prices(kind: dict[str, str], timed_steps: int) -> pd.DataFrame:
     """A row a data set: seconds and GFLOPs of a step of this kind."""
-    small = measure(_spec(kind), noise(32, 100), 100, timed_steps, clock())
+    small = step(kind, timed_steps)
     large_flops = measure(_spec(kind, FEW), noise(64, 200), 200, 1).step_flops * BATCH / FEW
     rows = [
         {"dataset": "cifar100", "step_seconds": small.step_seconds, "step_gflops": small.step_flops / 1e9},
@@ -83,8 +88,7 @@ def check(table: pd.DataFrame) -> tuple[float, float]:
     """Seconds that a run of `CHECK_STEPS` steps was estimated at, and took: resnet56/resnet20, KD+CutMix."""
     kind = {"teacher": "resnet56", "student": "resnet20", "method": "kd", "views": "x, x'"}
     row = table[(table[KIND] == pd.Series(kind)).all(axis=1) & (table["dataset"] == "cifar100")].iloc[0]
-    cost = measure(_spec(kind), noise(32, 100), 100, CHECK_STEPS, clock())
-    return CHECK_STEPS * row["step_seconds"], CHECK_STEPS * cost.step_seconds
+    return CHECK_STEPS * row["step_seconds"], CHECK_STEPS * step(kind, CHECK_STEPS).step_seconds
 
 
 def noise(size: int, classes: int) -> Dataset:

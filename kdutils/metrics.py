@@ -1,8 +1,9 @@
 """What the teacher alone says of a scheme: T. stddev (Eq. 9-10), its anatomy, and the metrics it is compared with.
 
 `rank_schemes` measures all schemes in one pass: they share x, and CutMix and both CutMixPick rows share one pool, so
-nine schemes cost 8 teacher forwards of one mini-batch a step. Sharing also makes the differences between schemes far
-more precise than separate runs would (common random numbers).
+nine schemes cost at most 8 teacher forwards of one mini-batch a step; a batch that a scheme left as it was is not read
+again. Sharing also makes the differences between schemes far more precise than separate runs would (common random
+numbers).
 """
 
 import warnings
@@ -160,7 +161,7 @@ def _add_step(
 ) -> None:
     """One mini-batch for every scheme: each function makes x' once, and one reading of the teacher serves all."""
     n, made = len(x), _make(ranking, x, settings, seed, step)
-    new = [function for function, m in made.items() if m.x is not x]  # Identity's x' is x: nothing to read
+    new = [function for function, m in made.items() if not _same(m.x, x)]  # the others have been read with x
     logits = readers.logits(readers.teacher, [x, *(made[function].x for function in new)]) / readers.temperature
     x_logits, *parts = logits.split([n, *(len(made[function].x) for function in new)])
     read = dict.fromkeys(made, x_logits) | dict(zip(new, parts, strict=True))
@@ -173,6 +174,11 @@ def _add_step(
             continue
         kept = _kept(row.scheme, pool, pool_logits, readers, n)
         row.add(p, pool.take(kept), pool_logits[kept].softmax(1), labels)
+
+
+def _same(made: Tensor, x: Tensor) -> bool:
+    """Whether a scheme left the mini-batch as it was: Identity always, Flip each second time."""
+    return made is x or (made.dtype == x.dtype and torch.equal(made, x))
 
 
 def _make(ranking: Ranking, x: Tensor, settings: augment.Settings, seed: int, step: int) -> dict:

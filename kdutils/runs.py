@@ -136,6 +136,7 @@ def assemble(spec: RunSpec, dataset: Dataset, teacher: Network | None) -> traini
         standard=spec.standard,
         pick_ratio=spec.pick_ratio,
         seed=spec.seed,
+        teacher_precision=spec.precision,
     )
 
 

@@ -31,6 +31,7 @@ class Spec(BaseModel):
     granularity: Literal["batch", "sample"] = Field("batch", description="one transform a mini-batch, or an image")
     batch_size: int = Field(64, ge=2, description="images a mini-batch")
     seed: int = Field(0, description="seed of all randomness")
+    precision: str = Field("float32", description="of a network that only answers: float32, or the faster bfloat16")
 
     def __init__(self, **values: object) -> None:
         try:
@@ -58,6 +59,11 @@ class Spec(BaseModel):
     @classmethod
     def _known_network(cls, name: str) -> str:
         return choose("network", name, models.NETWORKS) if name else name
+
+    @field_validator("precision")
+    @classmethod
+    def _known_precision(cls, name: str) -> str:
+        return choose("precision", name, PRECISIONS)
 
     def identity(self) -> dict:
         """What the result depends on: values that are not the default, and what files hold instead of their names.
@@ -116,6 +122,8 @@ class RunSpec(Spec):
             content.pop("pick_ratio", None)  # changes nothing, so the same run is not made twice
         if self.scheme == NO_SCHEME or self.method == "ce":
             content.pop("x_prime", None)
+        if not self.teacher:
+            content.pop("precision", None)
         if not issubclass(losses.METHODS[self.method], losses.FeatureMethod):
             content.pop("kl_on_x", None)
         return content
@@ -129,7 +137,6 @@ class RankSpec(Spec):
     epochs: int = Field(10, ge=1, description="epochs to measure on, where steps is 0")
     k: int = Field(640, ge=4, description="images a window, half x and half x'")
     temperature: float = Field(1.0, gt=0, description="the teacher's temperature (the paper: 1)")
-    precision: str = Field("float32", description="of the networks while they read: float32 or bfloat16")
     student: str = Field("", description="network of the student that picks for cutmixpick_s; empty: none")
     student_weights: str = Field("", description="file of that student's weights")
 
@@ -137,7 +144,6 @@ class RankSpec(Spec):
     def _names_and_fit(self) -> "RankSpec":
         for scheme in self.schemes:
             choose("scheme", scheme, augment.SCHEMES)
-        choose("precision", self.precision, PRECISIONS)
         if not self.teacher:
             raise UserError("a ranking needs a teacher: name its network")
         if bool(self.student) != bool(self.student_weights):

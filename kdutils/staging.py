@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from kdutils import files, generated
+from kdutils import files, generated, recordings, report
 
 
 def stage(root: Path, executed: list[Path]) -> Path:
@@ -33,14 +33,18 @@ def clean(executed: Path) -> nbformat.NotebookNode:
         metadata.pop("papermill", None)
         metadata.pop("execution", None)
     if seconds is not None:
-        _note_time(notebook, seconds)
+        _note_run(notebook, seconds, report.verdicts([executed]))
     return notebook
 
 
-def _note_time(notebook: nbformat.NotebookNode, seconds: float) -> None:
-    """Under the chapter's title: how long this execution took."""
+def _note_run(notebook: nbformat.NotebookNode, seconds: float, verdicts: list[report.Verdict]) -> None:
+    """Under the chapter's title: how long this execution took, at which size, and what larger runs there are."""
     first = notebook.cells[0]
     took = f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
-    line = f"\n\n:::{{div}} chapter-head\nThis page was executed in {took} when the book was built.\n:::\n"
+    sizes = " and ".join(dict.fromkeys(verdict.size for verdict in verdicts))
+    said = f"This page was executed in {took} when the book was built{f', at the {sizes} size' if sizes else ''}."
+    if any(verdict.recorded not in ("", recordings.NOT_YET) for verdict in verdicts):
+        said += " Larger runs, [recorded](/book/results.md) before, stand beside it."
+    line = f"\n\n:::{{div}} chapter-head\n{said}\n:::\n"
     if first.cell_type == "markdown":
         first.source = re.sub(r"^(# .+)$", lambda heading: heading[1] + line, first.source, count=1, flags=re.MULTILINE)

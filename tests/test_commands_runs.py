@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from kdutils import cli, exchange, report, runs
+from kdutils import cli, exchange, recordings, report, runs, training
 from kdutils.commands import flags
 from kdutils.commands.sweep import grids, read_duration
 from kdutils.errors import UserError
@@ -46,6 +46,21 @@ def test_rank_prints_the_table_and_writes_it_with_its_provenance(store: Store, t
     assert shlex.split(facts["command"]) == ["kdutils", "rank", *words]
     assert facts["key"] == spec.key()
     assert {"date", "machine", "versions", "seed"} <= set(facts)
+
+
+def test_rank_records_a_ranking_for_the_book_with_its_teachers_accuracy(store, teacher_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(recordings, "RESULTS", tmp_path)
+    words = ("--teacher", "tiny", "--teacher-weights", teacher_file, "--schemes", "identity", "--steps", "15")
+    code, _, _ = run("rank", *words, "--record", "rank_tiny", "--note", "a teacher of the tests")
+    assert code == 0
+    spec = RankSpec(teacher="tiny", teacher_weights=str(teacher_file), schemes=("identity",), steps=15)
+    pd.testing.assert_frame_equal(report.recorded("rank_tiny"), runs.rank(spec), check_dtype=False)
+    facts, digits = report.recorded_provenance("rank_tiny"), spec.load_data()
+    right = training.evaluate(runs.load_teacher(spec), digits, digits.test).accuracy
+    assert (facts["note"], facts["teacher_test_accuracy"]) == ("a teacher of the tests", round(right, 2))
+    code, _, told = run("rank", *words, "--record", "No Name")
+    assert code == 1
+    assert "small letters" in told
 
 
 def test_the_flags_are_the_fields_and_a_printed_line_asks_for_the_same() -> None:
@@ -185,7 +200,7 @@ def test_a_packed_file_cannot_write_outside_the_store(tmp_path: Path) -> None:
 def test_a_store_becomes_a_recorded_run_of_the_book(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(recordings, "RESULTS", tmp_path / "results")
     run("sweep", *TINY, "--seed", "0,1")
     code, out, error = run("results", "record", "my_runs", "--where", "seed=1")
     assert (code, error) == (0, "")

@@ -157,6 +157,17 @@ def test_identity_costs_nothing_beside_x(noise):
     assert Counting.calls == [64] * 15
 
 
+def test_a_mini_batch_that_a_scheme_leaves_alone_is_not_read_again(noise):
+    Counting.calls.clear()
+    metrics.rank_schemes(Counting(), noise, "flip", steps=40)
+    again = len(Counting.calls) - 40  # one flip or none for the whole mini-batch
+    assert 8 <= again <= 32  # binomial: outside with a probability of 1e-4
+    Counting.calls.clear()
+    copied = Scheme("copied", "Copied", lambda x, draws, generator, settings: x.clone())
+    metrics.rank_schemes(Counting(), noise, [copied], steps=15)
+    assert len(Counting.calls) == 15
+
+
 @pytest.mark.parametrize("name", list(SCHEMES))
 def test_a_row_does_not_depend_on_what_is_ranked_beside_it(name, ranked, teacher, digits, student):
     alone = metrics.rank_schemes(teacher, digits, name, steps=STEPS, k=K, seed=5, student=student)

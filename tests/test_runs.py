@@ -206,6 +206,15 @@ def test_a_teacher_without_weights_is_trained_once_on_all_images(make, tmp_path,
     assert began == []
 
 
+def test_a_teacher_that_answers_in_bfloat16_makes_another_run_of_nearly_the_same_loss(make, tmp_path):
+    spec = make(precision="bfloat16")
+    assert spec.key() != make().key()
+    progress, exact = runs.start(spec, tmp_path), runs.start(make(), tmp_path)
+    loss, plain = progress.epoch(), exact.epoch()
+    assert loss != plain
+    assert loss == pytest.approx(plain, rel=0.01)  # 8 bits of mantissa, averaged over the epoch
+
+
 def never_train(monkeypatch):
     monkeypatch.setattr(training.Training, "epoch", lambda self: pytest.fail("training began"))
 

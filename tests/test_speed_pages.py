@@ -1,22 +1,21 @@
-"""The pages on speed and cost say what was recorded, and nothing where nothing was."""
+"""The page on speed says what was recorded, and nothing where nothing was."""
 
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from kdutils import costs, report, speed_pages
+from kdutils import recordings, report, speed_pages
 
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty folder of recorded runs."""
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(recordings, "RESULTS", tmp_path)
 
 
-def test_without_a_recorded_run_the_pages_say_so(results: None) -> None:
+def test_without_a_recorded_run_the_page_says_so(results: None) -> None:
     assert speed_pages.bench_page() == "No bench has been recorded yet.\n"
-    assert speed_pages.costs_page() == "No costs have been recorded yet.\n"
 
 
 def test_the_bench_page_shows_each_ratio_with_its_aim_and_whether_it_is_met(results: None) -> None:
@@ -30,15 +29,3 @@ def test_the_bench_page_shows_each_ratio_with_its_aim_and_whether_it_is_met(resu
     assert "| three | 1 | 2.00 | – |" in page
     assert "on D on this machine: M; V" in page
     assert "took 1,000 bytes after 60 windows" in page
-
-
-def test_the_costs_page_adds_up_what_its_tables_show(results: None) -> None:
-    frame = costs.trainings().assign(step_seconds=0.5, step_gflops=20.0, hours=2.0, pflops=3.0)
-    facts = {"check_steps": 20, "check_estimated_seconds": 10.0, "check_measured_seconds": 9.0}
-    report.write_recorded("costs", frame, {"machine": "M", "date": "D", "versions": "V"} | facts)
-    page = speed_pages.costs_page()
-    kinds = len(frame)
-    assert f"| both | {frame.runs.sum():,} | {frame.epochs.sum():,} | {2 * kinds:,} | {3 * kinds:,} |" in page
-    assert "estimated 10.0 s, measured 9.0 s (-10%)" in page
-    assert page.count("| resnet56/resnet20 | kd | x, pool |") == 2
-    assert page.count("| resnet20 | ce | x |") == 2

@@ -108,3 +108,10 @@ def test_the_two_bad_augmentations_for_a_teacher_of_any_confidence(confidence):
     first = t_stddev((p.mean(axis=(1, 2)) + p[:, :, 0].mean(axis=1)) / 2)
     assert constant / identity == pytest.approx(theory.CONSTANT_IMAGE_FACTOR, rel=1e-9)
     assert first / identity == pytest.approx(theory.first_image_factor(batch_size), rel=0.01)
+
+
+def test_few_windows_make_the_first_images_factor_too_small_and_many_do_not() -> None:
+    few, spread = theory.first_image_factor_measured(64, 640, windows=30, num_classes=100, repetitions=50)
+    many, _ = theory.first_image_factor_measured(64, 640, windows=3000, num_classes=100, repetitions=2)
+    assert many == pytest.approx(theory.first_image_factor(64), rel=0.01)
+    assert few < many - 3 * spread

@@ -10,7 +10,7 @@ from kdutils.commands import output
 
 
 def costs(
-    record: Annotated[bool, typer.Option("--record", help="Record the table for the book's page.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Record the table for the book's chapter on cost.")] = False,
 ) -> None:
     """Measure a step of every kind of training in the paper's tables, and add up what all of them would take here."""
     table = measuring.full_grid()

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.stats import binomtest, entropy
 
-from kdutils import data, models, paper, picking
+from kdutils import data, models, paper
+from kdutils.chapters import picking
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdutils import data, folders
+from kdutils import data
+from kdutils.chapters import folders
 
 
 def test_a_folder_holds_what_was_written(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 from statsmodels.stats.multitest import multipletests
 
-from kdutils import paper, study
+from kdutils import paper
+from kdutils.chapters import study
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from kdutils import paper, tables
+from kdutils import paper
+from kdutils.chapters import tables
 
 
 def test_welch_equals_scipy() -> None:

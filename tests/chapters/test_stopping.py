@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from kdutils import stopping
 from kdutils.augment import SCHEMES
+from kdutils.chapters import stopping
 from kdutils.ranking import Ranking, Row
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from kdutils import loss_accuracy, paper
+from kdutils import paper
+from kdutils.chapters import loss_accuracy
 
 
 def points(**values: list) -> pd.DataFrame:

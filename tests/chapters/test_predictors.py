@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from kdutils import predictors, views
+from kdutils import views
+from kdutils.chapters import predictors
 
 INDEX = pd.MultiIndex.from_tuples(
     [("d", "a", "a/s"), ("d", "a", "a/t"), ("e", "a", "a/s"), ("e", "b", "b/s")], names=["dataset", "teacher", "pair"]

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from kdutils import gallery, views
+from kdutils import views
+from kdutils.chapters import gallery
 from kdutils.errors import UserError
 
 

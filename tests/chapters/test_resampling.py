@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.power import TTestIndPower
 
-from kdutils import paper, resampling
+from kdutils import paper
+from kdutils.chapters import resampling
 from kdutils.errors import UserError
 
 

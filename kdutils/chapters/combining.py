@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from kdutils import paper, plots, report, stats, tables
+from kdutils import paper, plots, report, stats
+from kdutils.chapters import tables
 from kdutils.specs import NO_SCHEME
 
 CHAPTER = "08_more_methods"

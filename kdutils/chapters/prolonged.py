@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-from kdutils import augment, paper, plots, report, stats, tables
+from kdutils import augment, paper, plots, report, stats
+from kdutils.chapters import tables
 from kdutils.specs import NO_SCHEME
 
 CHAPTER = "06_prolonged"

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, pearsonr
 
-from kdutils import large, paper
+from kdutils import paper
+from kdutils.chapters import large
 
 
 def test_strengths_of_all_twenty_pairs() -> None:

@@ -8,7 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from kdutils import augment, gallery, paper, plots, report, seeds, stats
+from kdutils import augment, paper, plots, report, seeds, stats
+from kdutils.chapters import gallery
 from kdutils.data import Dataset
 from kdutils.views import read_logits, reader
 

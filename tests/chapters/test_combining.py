@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 
-from kdutils import combining, paper
+from kdutils import paper
+from kdutils.chapters import combining
 
 
 def runs() -> pd.DataFrame:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from kdutils import paper, prolonged
+from kdutils import paper
+from kdutils.chapters import prolonged
 
 CE, CE_CROP = "CE, Flip", "CE, Flip+Crop"
 KD, KD_CROP, KD_MIX = "KD, Flip", "KD, Flip+Crop", "KD, Flip+Crop, CutMix"

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from kdutils import plots, resampling, stats
+from kdutils import plots, stats
+from kdutils.chapters import resampling
 
 
 @plots.style()

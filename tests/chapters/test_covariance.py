@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdutils import covariance
+from kdutils.chapters import covariance
 
 
 def test_arrows_are_counted_as_the_paper_marks_them() -> None:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from matplotlib.container import BarContainer, ErrorbarContainer
 
-from kdutils import theory, theory_plots
+from kdutils import theory
+from kdutils.chapters import theory_plots
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,47 @@
+"""What a reader gets of an executed notebook: without the machine's traces, with a head that says how it was run."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from kdutils import report, staging
+
+VERDICT = {"chapter": "one", "claim": "c", "this_run": "1", "holds": "holds", "test": "t", "size": "quick"}
+
+
+def executed(path: Path, *verdicts: report.Verdict) -> Path:
+    """A notebook that was executed in 12 s and recorded these verdicts."""
+    shown, metadata = report.Record(verdicts)._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", data=shown, metadata=metadata)
+    code = nbformat.v4.new_code_cell("1", outputs=[output] if verdicts else [])
+    code.metadata["papermill"] = {"start_time": "2020"}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A title\n\nText."), code])
+    notebook.metadata["kdutils"] = {"seconds": 12.3}
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("recorded", "stands"),
+    [("", False), ("not recorded yet", False), ("r = 0.8", True)],
+    ids=["none", "not yet", "some"],
+)
+def test_the_head_tells_time_size_and_whether_larger_runs_stand_beside(recorded, stands, tmp_path):
+    made = staging.clean(executed(tmp_path / "one.ipynb", report.Verdict(**VERDICT, recorded=recorded)))
+    head = made.cells[0].source
+    assert head.startswith("# A title\n")
+    assert head.endswith("Text.")
+    assert "executed in 12 seconds when the book was built, at the quick size." in head
+    assert ("/book/results.md" in head) is stands
+
+
+def test_a_page_without_verdicts_has_no_size(tmp_path):
+    head = staging.clean(executed(tmp_path / "one.ipynb")).cells[0].source
+    assert "executed in 12 seconds when the book was built." in head
+
+
+def test_nothing_of_the_machine_or_its_clock_stays(tmp_path):
+    made = staging.clean(executed(tmp_path / "one.ipynb"))
+    assert "papermill" not in made.cells[1].metadata
+    assert "kdutils" not in made.metadata
