@@ -93,7 +93,7 @@ def load_teacher(spec: Spec, store: str | Path | None = None) -> Network:
     if not spec.teacher_weights:
         return load_student(teacher_spec(spec), store)
     model = models.build(spec.teacher, len(whole.classes), whole.image_size)
-    models.load_weights(model, spec.teacher_weights)
+    models.load_pretrained(model, spec.teacher_weights)
     return model.eval()
 
 
@@ -207,7 +207,7 @@ def _measure(spec: RankSpec, store: Path) -> pd.DataFrame:
     if spec.student:
         whole = load_cached(spec.dataset, spec.data_dir)
         student = models.build(spec.student, len(whole.classes), whole.image_size)
-        models.load_weights(student, spec.student_weights)
+        models.load_pretrained(student, spec.student_weights)
     return metrics.rank_schemes(
         load_teacher(spec, store).to(device),
         spec.load_data().resident(device),

@@ -26,7 +26,10 @@ class Spec(BaseModel):
     data_dir: str = Field("", description="folder of the data set; empty: KDUTILS_DATA or the user's cache")
     images_per_class: int = Field(0, ge=0, description="few-shot transfer set: first n images a class; 0: all")
     teacher: str = Field("", description="the teacher's network; empty for training on labels alone")
-    teacher_weights: str = Field("", description="file of the teacher's weights; empty: the teacher is trained first")
+    teacher_weights: str = Field(
+        "",
+        description="the teacher's weights: a file, or its publisher (crd, chenyaofo, torchvision); empty: train it",
+    )
     teacher_epochs: int = Field(60, ge=1, description="epochs of the teacher's own training, where it is trained")
     granularity: Literal["batch", "sample"] = Field("batch", description="one transform a mini-batch, or an image")
     batch_size: int = Field(64, ge=2, description="images a mini-batch")
@@ -72,7 +75,7 @@ class Spec(BaseModel):
         """
         content = self.model_dump(exclude={"data_dir"}, exclude_defaults=True)
         if self.teacher_weights:
-            content["teacher_weights"] = weights_sha256(self.teacher_weights)
+            content["teacher_weights"] = weights_sha256(self.teacher, self.teacher_weights)
             content.pop("teacher_epochs", None)
         if found := data.fingerprint(self.dataset, self.data_dir):
             content[self.dataset] = found
@@ -153,7 +156,7 @@ class RankSpec(Spec):
     def identity(self) -> dict:
         content = super().identity()
         if self.student_weights:
-            content["student_weights"] = weights_sha256(self.student_weights)
+            content["student_weights"] = weights_sha256(self.student, self.student_weights)
         if self.steps:
             content.pop("epochs", None)
         return content
@@ -165,8 +168,12 @@ def load_cached(dataset: str, data_dir: str) -> data.Dataset:
     return data.load(dataset, data_dir or None)
 
 
-def weights_sha256(path: str) -> str:
-    """The hash of a weights file, which stands for it in a specification: UserError where it cannot be read."""
+def weights_sha256(network: str, source: str) -> str:
+    """The hash of a weights file (`models.find_weights`), which stands for it in a specification.
+
+    UserError where it cannot be found, fetched or read.
+    """
+    path = models.find_weights(network, source)
     try:
         return sha256(path)
     except OSError as error:

@@ -7,7 +7,7 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from kdutils import models
+from kdutils import models, runs
 from kdutils.errors import UserError
 from kdutils.models import pretrained
 
@@ -112,6 +112,18 @@ def test_fetched_files_lie_with_torch_hubs_own(monkeypatch, tmp_path, model, pub
     source = publish(model.state_dict(), "resnet8-{hash}.pt")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     assert pretrained.fetch("resnet8", "us") == tmp_path / "hub" / "checkpoints" / source.name
+
+
+def test_a_specification_names_a_publisher_and_means_its_file(publish, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    torch.manual_seed(1)
+    teacher = models.build("resnet8", 10, 16)
+    source = publish({"model": teacher.state_dict()}, "ckpt_epoch_240.pth")
+    by_name = runs.RunSpec(teacher="resnet8", student="tiny", teacher_weights="us")
+    assert same(runs.load_teacher(by_name), teacher)
+    assert by_name.key() == runs.RunSpec(teacher="resnet8", student="tiny", teacher_weights=str(source)).key()
+    with pytest.raises(UserError, match="unknown network of us 'resnet20'"):
+        runs.RunSpec(teacher="resnet20", student="tiny", teacher_weights="us").key()
 
 
 def test_unknown_names_are_refused():

@@ -35,7 +35,7 @@ def rank_spec(**changed):
 
 def test_a_known_run_keeps_its_key(monkeypatch):
     """Recorded students are found by it: a change here would train all of them anew."""
-    monkeypatch.setattr(specs, "weights_sha256", lambda path: RESNET20)
+    monkeypatch.setattr(specs, "weights_sha256", lambda network, source: RESNET20)
     spec = RunSpec(
         dataset="cifar100",
         images_per_class=50,
@@ -108,7 +108,7 @@ def test_weights_that_are_replaced_make_another_question(weights):
 
 
 def test_weights_that_cannot_be_read_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"cannot read the weights .*nowhere\.pth: No such file"):
+    with pytest.raises(UserError, match=r"no weights at .*nowhere\.pth: name a file that exists, or one of: crd"):
         run_spec(teacher_weights=str(tmp_path / "nowhere.pth")).key()
 
 

@@ -44,11 +44,19 @@ def load_pretrained(model: Network, source: str | Path, folder: str | Path | Non
     `folder` keeps what is fetched (default: torch.hub's checkpoints). UserError as in `load_weights`, and where the
     file can neither be found nor fetched.
     """
-    if not Path(source).is_file():
-        if str(source) not in PUBLISHED:
-            raise UserError(f"no weights at {source}: name a file that exists, or one of: {', '.join(PUBLISHED)}")
-        source = fetch(model.name, str(source), folder)
-    return load_weights(model, source)
+    return load_weights(model, find_weights(model.name, source, folder))
+
+
+def find_weights(network: str, source: str | Path, folder: str | Path | None = None) -> Path:
+    """The file that `source` means for `network`: that file itself where it exists, else what a publisher gives.
+
+    UserError where it is neither a file nor a name in PUBLISHED; otherwise as `fetch`.
+    """
+    if Path(source).is_file():
+        return Path(source)
+    if str(source) not in PUBLISHED:
+        raise UserError(f"no weights at {source}: name a file that exists, or one of: {', '.join(PUBLISHED)}")
+    return fetch(network, str(source), folder)
 
 
 def fetch(network: str, publisher: str, folder: str | Path | None = None) -> Path:
