@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import stat
 import zipfile
 from pathlib import Path
 
@@ -114,6 +115,19 @@ def test_nothing_is_unpacked_wherever_a_member_points(tmp_path):
     assert len(data.load("tinyimagenet", folder).train) == 3 * TRAIN_IMAGES
     assert sorted(tmp_path.rglob("*")) == before
     assert not Path("/escaped.txt").exists()
+
+
+def test_a_link_in_an_archive_is_not_followed(tmp_path):
+    (tmp_path / "secret.JPEG").write_bytes(jpeg(1))
+    files = tiny_files()
+    del files["train/n01/images/n01_4.JPEG"]
+    folder = write_zip(tmp_path / "inner", files)
+    with zipfile.ZipFile(folder / "tiny-imagenet-200-cut.zip", "a") as archive:
+        link = zipfile.ZipInfo("tiny-imagenet-200/train/n01/images/n01_4.JPEG")
+        link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16  # as zip --symlinks on Unix stores it
+        archive.writestr(link, str(tmp_path / "secret.JPEG"))
+    with pytest.raises(UserError, match=r"cannot read the image .*n01_4\.JPEG"):
+        data.load("tinyimagenet", folder)
 
 
 def test_annotations_cannot_point_outside(tmp_path):
