@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student_t
 
-from kdutils import paper, plots, report, stats
+from kdutils import paper, plots, recordings, report, stats, sweep
+from kdutils.specs import NO_SCHEME, RunSpec
 
 RUNS = 3  # "Each result is obtained by 3 random runs" (Table 1)
 EPOCHS = {1: (240, 960), 2: (240, 480)}  # table -> the ordinary and the prolonged number of epochs
 
-SUFFIXES = {"none": "", "cutmix": "+CutMix", "cutmixpick_t": "+CutMixPick"}  # scheme -> what a row's label ends in
+SUFFIXES = {NO_SCHEME: "", "cutmix": "+CutMix", "cutmixpick_t": "+CutMixPick"}  # scheme -> what a row's label ends in
 
 Row = tuple[str, bool]  # a row's printed label, and whether it is the prolonged one
 KD, KD_LONG = ("KD", False), ("KD", True)
@@ -22,8 +23,13 @@ STEPS = {
     "CutMix over KD": (CUTMIX, KD),
     "CutMixPick over CutMix": (PICK, CUTMIX),
     "prolonged over not, both CutMixPick": (PICK_LONG, PICK),
+    "CutMixPick over CRD": (CRD_PICK, CRD),
 }
-"""The steps by which the paper improves plain KD: name -> (row, the row that it is compared with)."""
+"""The steps by which the paper improves plain KD, and then CRD: name -> (row, the row that it is compared with)."""
+
+SCHEMES = {"kd": (NO_SCHEME, "cutmix", "cutmixpick_t"), "crd": (NO_SCHEME, "cutmixpick_t")}
+PROLONGED = {"kd": (NO_SCHEME, "cutmixpick_t"), "crd": ("cutmixpick_t",)}
+"""The rows of the tables by method: their schemes, ordinary and prolonged."""
 
 
 class Comparison(NamedTuple):
@@ -101,6 +107,20 @@ def steps() -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def specs(shared: dict, methods: list[str], epochs: int, prolong: list[str], prolonged: int) -> list[RunSpec]:
+    """The trainings of the tables' rows: those of `methods` with `epochs`, those of `prolong` with `prolonged`.
+
+    `shared` holds what all have in common. CRD has the KL term of x as well, as Table 1's has; KD has it anyway.
+    """
+    rows = [(method, SCHEMES[method], epochs) for method in methods]
+    rows += [(method, PROLONGED[method], prolonged) for method in prolong]
+    return [
+        spec
+        for method, schemes, budget in rows
+        for spec in sweep.grid(**shared, method=method, kl_on_x=1.0, scheme=schemes, epochs=budget)
+    ]
+
+
 def labelled(students: pd.DataFrame) -> pd.DataFrame:
     """Runs of `sweep`, each with its `label` in Tables 1 and 2 and `long`; runs that no row there stands for left out.
 
@@ -119,6 +139,19 @@ def few_shot(study: pd.DataFrame) -> pd.DataFrame:
     known = study[study["scheme"].isin({"identity", *SUFFIXES})]
     label = "KD" + known["scheme"].map({**SUFFIXES, "identity": ""})
     return known.assign(label=label, long=False)
+
+
+def recorded() -> dict[str, pd.DataFrame]:
+    """Our recorded runs, labelled: the few-shot study as "few-shot", then a frame a pair of networks.
+
+    The pairs are those of the recordings "short" (all schemes, shortened) and "table1" (the paper's own rows).
+    """
+    frames = recordings.there(few_shot, {"few-shot": ("fewshot",)})
+    for name, label in {"short": few_shot, "table1": labelled}.items():
+        for whole in recordings.there(pd.DataFrame, {name: (name,)}).values():
+            for (teacher, student), group in whole.groupby(["teacher", "student"], sort=False):
+                frames[f"{name}: {teacher}/{student}"] = label(group)
+    return frames
 
 
 def side_by_side(number: int, ours: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -166,9 +199,9 @@ def forest(frame: pd.DataFrame) -> plots.Chart:
         here = frame[frame["dataset"] == dataset]
         pairs = list(here["pair"].drop_duplicates())
         for index, (step, group) in enumerate(here.groupby("step", sort=False)):
-            places = np.array([pairs.index(pair) for pair in group["pair"]]) + (index - 1) * 0.24
+            places = np.array([pairs.index(pair) for pair in group["pair"]]) + (index - 1.5) * 0.17
             half = (group["high"] - group["low"]) / 2
-            ax.errorbar(group["gain"], places, xerr=half, fmt="osD"[index], color=plots.COLOURS[index], label=step)
+            ax.errorbar(group["gain"], places, xerr=half, fmt="osD^"[index], color=plots.COLOURS[index], label=step)
         ax.axvline(0, color=plots.INK, lw=1)
         ax.set_yticks(range(len(pairs)), pairs)
         ax.invert_yaxis()
@@ -178,10 +211,10 @@ def forest(frame: pd.DataFrame) -> plots.Chart:
     return chart
 
 
-def verdicts(ours: dict[str, pd.DataFrame], size: str) -> list[report.Verdict]:
+def verdicts(ours: dict[str, pd.DataFrame], dataset: str, size: str) -> list[report.Verdict]:
     """A verdict for every count of the text and for its two statements about single pairs.
 
-    `ours` holds labelled runs under "this run", and under "recorded" where there are any.
+    `ours` holds labelled runs: this run's, on `dataset`, under "this run", and those of `recorded`.
     """
     counts = recount().set_index("id")
     statements = paper.claims().set_index("id")["statement"]
@@ -192,15 +225,14 @@ def verdicts(ours: dict[str, pd.DataFrame], size: str) -> list[report.Verdict]:
             claim=statements[name],
             paper=f"{row.counted} of {row.pairs} pairs gain, {row.beyond_noise} beyond the runs' noise; mean gain "
             f"{row.mean:+.2f} ({row.low:.2f} to {row.high:.2f}), sign test {stats.p_text(row.sign_p)}",
-            recorded=_told(ours.get("recorded"), COUNTED[name]),
-            this_run=_told(ours["this run"], COUNTED[name]),
+            **_ours(ours, dataset, COUNTED[name]),
             holds=judge(row.counted, row.told, row.low),
             test="the recount equals what the text says, and the mean gain over pairs has a 95 % t interval above 0",
             size=size,
         )
         for name, row in zip(counts.index, counts.itertuples(index=False), strict=True)
     ]
-    return [*found, *_single_pairs(statements, ours, size)]
+    return [*found, *_single_pairs(statements, ours, dataset, size)]
 
 
 def judge(counted: int, told: int, low: float) -> str:
@@ -208,7 +240,9 @@ def judge(counted: int, told: int, low: float) -> str:
     return "fails" if counted != told else "holds" if low > 0 else "partly"
 
 
-def _single_pairs(statements: pd.Series, ours: dict[str, pd.DataFrame], size: str) -> list[report.Verdict]:
+def _single_pairs(
+    statements: pd.Series, ours: dict[str, pd.DataFrame], dataset: str, size: str
+) -> list[report.Verdict]:
     """The verdicts on the statements about one pair each."""
     numbers = paper.claims().set_index("id")["number"]
     shuffle, exception = "cutmix-shufflev2-one-point", "pick-exception-tinyimagenet"
@@ -224,8 +258,7 @@ def _single_pairs(statements: pd.Series, ours: dict[str, pd.DataFrame], size: st
             claim_ids=(name,),
             claim=statements[name],
             paper=f"{row.gain:+.2f} points (95 % interval {row.low:.2f} to {row.high:.2f}, three runs each)",
-            recorded=_told(ours.get("recorded"), compared),
-            this_run=_told(ours["this run"], compared),
+            **_ours(ours, dataset, compared),
             holds=holds,
             test=test,
             size=size,
@@ -239,10 +272,15 @@ def _single_pairs(statements: pd.Series, ours: dict[str, pd.DataFrame], size: st
     ]
 
 
-def _told(students: pd.DataFrame | None, compared: Comparison) -> str:
-    """Our own gain in words, where both rows were run."""
-    gain = pd.Series(dtype=float) if students is None else our_gain(students, compared.row, compared.bases[-1])
-    return f"gain {report.mean_std(gain)} points, one pair" if len(gain) else "not run at this size"
+def _ours(ours: dict[str, pd.DataFrame], dataset: str, compared: Comparison) -> dict[str, str]:
+    """Our own gains in words, recorded and of this run, for those of our frames that hold both rows."""
+    told = {}
+    for source, students in ours.items():
+        gain = our_gain(students, compared.row, compared.bases[-1])
+        if len(gain):
+            told[source] = f"{dataset if source == 'this run' else source}: {report.mean_std(gain)} points"
+    this_run = told.pop("this run", "not run at this size")
+    return {"recorded": "; ".join(told.values()) or "not recorded", "this_run": this_run}
 
 
 def _select(cells: pd.DataFrame, table: int, row: Row) -> pd.DataFrame:

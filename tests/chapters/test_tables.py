@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from kdutils import paper
+from kdutils import paper, recordings
 from kdutils.chapters import tables
 
 
@@ -48,7 +48,7 @@ def test_counts_by_hand_from_the_printed_digits() -> None:
 def test_every_claim_of_the_chapter_gets_a_verdict() -> None:
     claims = paper.claims()
     expected = set(claims[claims["chapter"] == "07_tables_1_2"]["id"])
-    found = tables.verdicts({"this run": students()}, "quick")
+    found = tables.verdicts({"this run": students()}, "digits", "quick")
     assert {name for verdict in found for name in verdict.claim_ids} == expected
 
 
@@ -61,7 +61,7 @@ def test_a_count_that_differs_fails_and_one_within_chance_holds_partly() -> None
 def test_turned_tables_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     turned = {number: paper.table(number).assign(mean=lambda f: 100 - f["mean"]) for number in (1, 2)}
     monkeypatch.setattr(paper, "table", turned.get)
-    assert {verdict.holds for verdict in tables.verdicts({"this run": students()}, "quick")} == {"fails"}
+    assert {verdict.holds for verdict in tables.verdicts({"this run": students()}, "digits", "quick")} == {"fails"}
 
 
 def test_our_gain_pairs_seeds() -> None:
@@ -83,11 +83,49 @@ def test_identity_stands_in_for_plain_kd_in_the_few_shot_study() -> None:
     assert len(table) == 8
 
 
-def test_forest_has_a_panel_a_data_set_and_three_dots_a_pair() -> None:
+def test_specs_are_the_rows_of_the_tables() -> None:
+    shared = {"teacher": "resnet8", "student": "tiny", "seed": [0, 1]}
+    asked = tables.specs(shared, ["kd", "crd"], 60, ["kd", "crd"], 120)
+    runs = pd.DataFrame([spec.model_dump() for spec in asked])
+    found = tables.labelled(runs)
+    assert (runs["kl_on_x"] == 1).all()
+    assert len(found) == len(asked), "every run has its row"
+    printed = paper.table(1).query("metric == 'test_accuracy' and epochs.notna()")
+    expected = set(zip(printed["label"], printed["epochs"] == 960, strict=True))
+    assert set(zip(found["label"], found["long"], strict=True)) == expected
+    assert (found.groupby(["label", "long"]).size() == 2).all()
+
+
+def test_recorded_pairs_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [("vgg13", "vgg8", 1.0), ("resnet56", "resnet20", 3.0)]
+    rows = [
+        (teacher, student, "kd", scheme, 240, seed, 70 + (scheme == "cutmix") * (gain + seed))
+        for teacher, student, gain in pairs
+        for scheme in ("none", "cutmix")
+        for seed in (0, 1)
+    ]
+    table = pd.DataFrame(rows, columns=["teacher", "student", "method", "scheme", "epochs", "seed", "test_accuracy"])
+    monkeypatch.setattr(recordings, "recorded_names", lambda: ["table1"])
+    monkeypatch.setattr(recordings, "recorded", {"table1": table}.get)
+    found = tables.recorded()
+    assert list(found) == ["table1: vgg13/vgg8", "table1: resnet56/resnet20"]
+    assert [tables.our_gain(f, tables.CUTMIX, tables.KD).tolist() for f in found.values()] == [[1, 2], [3, 4]]
+    verdict = tables.verdicts({"this run": students(), **found}, "digits", "quick")[0]
+    assert verdict.recorded.startswith("table1: vgg13/vgg8: 1.5")
+    assert verdict.this_run.startswith("digits: 3.0")
+
+
+def test_runs_without_the_rows_of_a_claim_say_so() -> None:
+    by_claim = {v.claim_ids[0]: v for v in tables.verdicts({"this run": students()}, "digits", "quick")}
+    assert by_claim["crd-pick-tinyimagenet"].this_run == "not run at this size"
+    assert by_claim["crd-pick-tinyimagenet"].recorded == "not recorded"
+
+
+def test_forest_has_a_panel_a_data_set_and_four_dots_a_pair() -> None:
     chart = tables.forest(tables.steps())
     assert len(chart.axes) == 2
     for ax in chart.axes:
-        assert [len(bars.lines[0].get_xdata()) for bars in ax.containers] == [7, 7, 7]
+        assert [len(bars.lines[0].get_xdata()) for bars in ax.containers] == [7, 7, 7, 7]
 
 
 def students() -> pd.DataFrame:
