@@ -38,6 +38,8 @@ def test_published_gains_and_intervals() -> None:
     interval = ttest_1samp(tiny["pick_under_crd"] - tiny["pick_under_kd"], 0).confidence_interval()
     row = table.loc[("tinyimagenet", "less")]
     assert (row["low"], row["high"]) == pytest.approx(tuple(interval))
+    less = table.xs("less", level="quantity")
+    assert (less["high"] < 0).all(), "the chapter's text says so"
 
 
 @pytest.mark.parametrize(
