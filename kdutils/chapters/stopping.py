@@ -8,6 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from kdutils import plots
+from kdutils.moments import GROUPS
 from kdutils.paper import SCHEME_LABELS
 from kdutils.ranking import Ranking
 from kdutils.stats import holm
@@ -15,32 +16,42 @@ from kdutils.stats import holm
 HOPELESS = 100  # times the steps so far: differences that would take more are called a tie
 
 
-def told_apart(ranking: Ranking, steps: int, confidence: float = 0.95) -> pd.DataFrame:
+def told_apart(ranking: Ranking, steps: int, confidence: float = 0.95, power: float = 0.8) -> pd.DataFrame:
     """Every two measured schemes: the difference of their T. stddev, its error, and the steps that would resolve it.
 
-    Columns: better, worse, difference (worse - better, never negative), se, apart (zero lies outside the interval),
-    p_holm (corrected for all the comparisons), more_steps (0 where apart; inf where it would take a hundred times the
-    `steps` measured). The error falls as one over the root of the steps; both schemes saw the same mini-batches.
+    Columns: better, worse, difference (worse - better, never negative), se, margin (half the interval's width), apart
+    (zero lies outside the interval), p_holm (corrected for all the comparisons), more_steps (`more`: 0 where apart).
+    Both schemes saw the same mini-batches. The error is a jackknife over at most 50 groups of windows, so the interval
+    takes Student's t with one degree of freedom less: with the normal's quantile three windows would see a difference
+    in one of eight pairs of equal schemes.
     """
     measured = {name: row.u.stddev() for name, row in ranking.rows.items() if row.u.n}
-    quantile = stats.norm.ppf((1 + confidence) / 2)
     rows = []
     for better, worse in combinations(sorted(measured, key=measured.get), 2):
         difference, se = ranking.difference(worse, better)
-        p = 2 * stats.norm.sf(difference / se) if se > 0 else float(difference == 0)
-        needed = more(difference, se, steps, quantile)
-        rows.append((better, worse, difference, se, difference > quantile * se, p, needed))
-    table = pd.DataFrame(rows, columns=["better", "worse", "difference", "se", "apart", "p_holm", "more_steps"])
+        t = stats.t(min(ranking.rows[better].u.n, GROUPS) - 1)
+        margin = t.ppf((1 + confidence) / 2) * se
+        p = 2 * t.sf(difference / se) if se > 0 else float(difference == 0)
+        needed = more(difference, se, steps, margin, power)
+        rows.append((better, worse, difference, se, margin, difference > margin, p, needed))
+    columns = ["better", "worse", "difference", "se", "margin", "apart", "p_holm", "more_steps"]
+    table = pd.DataFrame(rows, columns=columns)
     return table.assign(p_holm=holm(table["p_holm"]))
 
 
-def more(difference: float, se: float, steps: int, quantile: float = 1.96) -> float:
-    """Steps beyond `steps` after which the error is expected to resolve this difference; inf if hopelessly many."""
-    if difference > quantile * se:
+def more(difference: float, se: float, steps: int, margin: float, power: float = 0.8) -> float:
+    """Steps beyond `steps` after which a true `difference` would be resolved with the chance `power`.
+
+    Error and margin fall as one over the root of the steps. At the steps where the margin alone has fallen to the
+    difference the chance is one half; the normal quantile of `power` asks for more. 0 if it is resolved now, inf if it
+    would take over a hundred times the steps.
+    """
+    if difference > margin:
         return 0
-    if difference <= 0 or (quantile * se / difference) ** 2 > HOPELESS:
+    reach = margin + stats.norm.ppf(power) * se
+    if difference <= 0 or (reach / difference) ** 2 > HOPELESS:
         return math.inf
-    return math.ceil(steps * (quantile * se / difference) ** 2) - steps
+    return math.ceil(steps * (reach / difference) ** 2) - steps
 
 
 def neighbours(table: pd.DataFrame) -> pd.DataFrame:
@@ -80,18 +91,18 @@ def choices(points: pd.DataFrame, by: list[str], among: Sequence[str] = ()) -> p
 
 
 @plots.style()
-def ladder(frame: pd.DataFrame, table: pd.DataFrame, confidence: float = 0.95) -> plots.Chart:
-    """Schemes from best to worst: the excess of T. stddev over the best one, with the interval of that difference."""
+def ladder(frame: pd.DataFrame, table: pd.DataFrame) -> plots.Chart:
+    """Schemes from best to worst: the excess of T. stddev over the best one, with the interval of `told_apart`."""
     best = frame.loc[frame["t_stddev"].idxmin(), "scheme"]
     rows = table[table["better"] == best]
-    quantile = stats.norm.ppf((1 + confidence) / 2)
     chart = plots.Chart(figsize=(plots.WIDTH, 0.38 * (len(rows) + 1) + 1.0), layout="constrained")
     ax = chart.subplots()
     ax.axvline(0, color=plots.INK, lw=1)
     names = [best, *rows["worse"]]
-    for place, (name, excess, se) in enumerate(zip(names, [0, *rows["difference"]], [0, *rows["se"]], strict=True)):
+    excesses, margins = [0, *rows["difference"]], [0, *rows["margin"]]
+    for place, (name, excess, margin) in enumerate(zip(names, excesses, margins, strict=True)):
         colour, marker = plots.mark(name)
-        ax.errorbar(excess * 1e3, place, xerr=quantile * se * 1e3, fmt=marker, ms=9, color=colour, capsize=3)
+        ax.errorbar(excess * 1e3, place, xerr=margin * 1e3, fmt=marker, ms=9, color=colour, capsize=3)
     ax.set_yticks(range(len(names)), [SCHEME_LABELS.get(name, name) for name in names])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")

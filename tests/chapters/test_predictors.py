@@ -29,6 +29,14 @@ def test_judged_by_spearman_over_shared_schemes() -> None:
     assert table.index[0] == "own"
 
 
+def test_a_score_is_chosen_without_the_pair_that_judges_it() -> None:
+    judged = pd.DataFrame({"a": [0.0, 0.9, 0.9, 0.9], "b": [1.0, 0.5, 0.5, 0.5]}, index=INDEX)
+    found = predictors.chosen_on_others(judged, ["a", "b"])
+    assert found["chosen"].tolist() == ["a", "b", "b", "b"], "on all four pairs the means are 0.675 and 0.625"
+    assert found["rho"].tolist() == [0.0, 0.5, 0.5, 0.5]
+    assert predictors.chosen_on_others(judged, ["a", "b"], "teacher")["chosen"].tolist() == ["a", "a", "a", "b"]
+
+
 def test_published_frames_hold_every_pair_and_scheme() -> None:
     losses, t_stddev = predictors.published()
     assert losses.shape == t_stddev.shape == (18, 9)
@@ -56,4 +64,4 @@ def test_the_gap_weighs_both_labels_by_lambda(monkeypatch: pytest.MonkeyPatch) -
     seen = views.Views(image, image, p, p_prime, label, label, torch.tensor([1]), torch.tensor([0.75]))
     monkeypatch.setattr(views, "views", lambda *_, **__: iter([seen, seen]))
     expected = np.log(0.5) - (0.75 * np.log(0.2) + 0.25 * np.log(0.4))
-    assert predictors.likelihood_gap(None, None, "cutmix", 2) == pytest.approx(expected, rel=1e-6)
+    assert predictors.likelihood_gap(None, None, "cutmix", 2) == pytest.approx((expected, 0), rel=1e-6)

@@ -37,10 +37,51 @@ def test_every_two_schemes_are_compared_with_the_error_of_their_difference(ranki
 
 
 def test_steps_grow_with_the_square_of_what_is_missing() -> None:
-    assert stopping.more(2.0, 1.0, steps=100, quantile=1.96) == 0
-    assert stopping.more(0.98, 1.0, steps=100, quantile=1.96) == 300, "half the edge takes four times the steps"
-    assert stopping.more(0.1, 1.0, steps=100) == math.inf
-    assert stopping.more(0.0, 1.0, steps=100) == math.inf
+    assert stopping.more(2.0, 1.0, steps=100, margin=1.96) == 0
+    assert stopping.more(0.98, 1.0, 100, margin=1.96, power=0.5) == 300, "half the margin takes four times the steps"
+    assert stopping.more(0.98, 1.0, 100, margin=1.96) == pytest.approx(100 * ((1.96 + 0.8416) / 0.98) ** 2 - 100, abs=1)
+    assert stopping.more(0.1, 1.0, steps=100, margin=1.96) == math.inf
+    assert stopping.more(0.0, 1.0, steps=100, margin=1.96) == math.inf
+
+
+def simulated(windows: int, scale: float, rng: torch.Generator) -> Ranking:
+    """Two schemes that share x; the windows of the second have `scale` times the spread of the first."""
+    found = Ranking({name: Row(SCHEMES[name]) for name in ("cutmix", "mixup")}, 640)
+    x, first, second = torch.randn(3, windows, 10, generator=rng, dtype=torch.float64)
+    for name, u in (("cutmix", (x + first) / 2), ("mixup", scale * (x + second) / 2)):
+        for vector in u:
+            found.rows[name].u.add(vector)
+    return found
+
+
+def share_apart(windows: int, scale: float, repetitions: int) -> float:
+    rng = torch.Generator().manual_seed(windows)
+    return sum(
+        stopping.told_apart(simulated(windows, scale, rng), windows)["apart"].item() for _ in range(repetitions)
+    ) / repetitions  # fmt: skip
+
+
+@pytest.fixture
+def one_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holm's correction of a single p-value is that p-value; statsmodels' takes a quarter of a second for it."""
+    monkeypatch.setattr(stopping, "holm", lambda p: p)
+
+
+@pytest.mark.usefixtures("one_comparison")
+@pytest.mark.parametrize("windows", [3, 12])
+def test_equal_schemes_are_told_apart_no_oftener_than_the_confidence_allows(windows: int) -> None:
+    assert share_apart(windows, 1.0, 600) < 0.05 + 2 * (0.05 * 0.95 / 600) ** 0.5
+
+
+@pytest.mark.usefixtures("one_comparison")
+def test_after_the_steps_it_names_four_of_five_differences_are_told_apart() -> None:
+    rng = torch.Generator().manual_seed(0)
+    first = [stopping.told_apart(simulated(20, 1.08, rng), 20).iloc[0] for _ in range(200)]
+    # the true difference: windows have standard deviation root one half, and twenty of them are few enough to miss it
+    true, se = 0.08 / 2**0.5, sum(row["se"] for row in first) / 200
+    promised = 20 + stopping.more(true, se, 20, sum(row["margin"] for row in first) / 200)
+    assert 40 < promised < 200
+    assert 0.72 < share_apart(int(promised), 1.08, 200) < 0.92
 
 
 def test_the_words_say_what_to_do(ranking: Ranking) -> None:
