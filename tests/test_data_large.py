@@ -228,6 +228,13 @@ def test_imagenets_parts_must_hold_the_same_classes(tmp_path):
         data.load("imagenet", folder)
 
 
+def test_a_cut_of_imagenet_has_another_key_than_the_whole(tmp_path):
+    whole, copy, cut = (image_tree(tmp_path / name, ["n1", "n2"]) for name in ("whole", "copy", "cut"))
+    assert data.fingerprint("imagenet", whole) == data.fingerprint("imagenet", copy)
+    (cut / "imagenet/train/n2/train_1.JPEG").unlink()
+    assert data.fingerprint("imagenet", cut) != data.fingerprint("imagenet", whole)
+
+
 def test_imagenet100_is_a_seeded_draw_of_the_classes(hundred_and_three):
     loaded = data.load("imagenet100", hundred_and_three)
     everything = [f"n{i:03d}" for i in range(103)]

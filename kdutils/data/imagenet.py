@@ -1,10 +1,11 @@
 """ImageNet in torchvision's folder layout, and ImageNet100: a list of its classes, or a seeded draw of them."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from kdutils.data.core import Dataset, need_folder
-from kdutils.data.lazy import IMAGENET_MEAN, IMAGENET_STD, LARGE_SIZE, class_folders, class_names
+from kdutils.data.lazy import IMAGENET_MEAN, IMAGENET_STD, LARGE_SIZE, class_folders, class_names, image_files
 from kdutils.errors import UserError
 
 FOLDER, CLASS_LIST = "imagenet", "imagenet100.txt"
@@ -27,13 +28,13 @@ def load_100(data_dir: Path) -> Dataset:
 
 
 def fingerprint(data_dir: Path) -> str:
-    """A hash of the names of ImageNet's classes."""
-    return _hash(_all_classes(data_dir))
+    """A hash of the names of ImageNet's classes and of how many images each has: tells a cut from the whole."""
+    return _hash(data_dir, tuple(_all_classes(data_dir)))
 
 
 def fingerprint_100(data_dir: Path) -> str:
-    """A hash of the names of ImageNet100's classes: tells two class lists apart."""
-    return _hash(_hundred(data_dir))
+    """The same of ImageNet100's classes: tells two class lists apart, and a cut from the whole."""
+    return _hash(data_dir, tuple(_hundred(data_dir)))
 
 
 def drawn_classes(classes: list[str], seed: int = 0) -> list[str]:
@@ -41,8 +42,11 @@ def drawn_classes(classes: list[str], seed: int = 0) -> list[str]:
     return sorted(sorted(classes, key=lambda wnid: hashlib.sha256(f"{seed} {wnid}".encode()).digest())[:DRAWN])
 
 
-def _hash(classes: list[str]) -> str:
-    return hashlib.sha256(" ".join(classes).encode()).hexdigest()
+@lru_cache(maxsize=4)  # listing the whole of ImageNet takes seconds, and every run of a sweep asks
+def _hash(data_dir: Path, classes: tuple[str, ...]) -> str:
+    parts = [data_dir / FOLDER / part for part in ("train", "val")]
+    counts = [(name, *(len(image_files(part / name)) for part in parts)) for name in classes]
+    return hashlib.sha256(repr(counts).encode()).hexdigest()
 
 
 def _all_classes(data_dir: Path) -> list[str]:
