@@ -1,6 +1,9 @@
 """The published tables: complete to the last digit, and what the text counts in them, counted again."""
 
 import csv
+import json
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -9,6 +12,7 @@ from kdutils import paper
 from kdutils.augment import SCHEMES
 from kdutils.errors import UserError
 
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 VALUES = {1: 70, 2: 70, 3: 54, 4: 72, 5: 54, 6: 72, 7: 18, 8: 18, 9: 81, 10: 81}
 
 
@@ -155,3 +159,13 @@ def test_missing_tables_are_explained(monkeypatch, tmp_path):
     monkeypatch.setattr(paper, "FOLDER", tmp_path)
     with pytest.raises(UserError, match="run from a clone"):
         paper.table(3)
+
+
+@pytest.mark.parametrize("notebook", sorted(NOTEBOOKS.glob("[0-9]*.ipynb")), ids=lambda path: path.stem)
+def test_a_number_in_a_quoted_claim_is_one_that_the_paper_prints(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text(encoding="utf8"))["cells"]
+    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    quoted = "\n".join(line for line in text.splitlines() if line.startswith(">"))
+    known = " ".join([*paper.claims()["number"], *paper.claims()["where"], *paper.claims()["statement"]])
+    for number in re.findall(r"\d+\.\d+", quoted):
+        assert number in known, f"{notebook.stem} quotes {number}, which is in no row of claims.csv"

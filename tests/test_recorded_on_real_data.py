@@ -94,6 +94,8 @@ def test_recorded_keys_are_those_of_the_same_questions_on_these_data(cifar100_di
         pytest.skip(f"no teacher weights {weights.name} beside the data")
     ranking = RankSpec(**shared, teacher_weights=str(weights), steps=400)
     assert report.recorded_provenance("rank_resnet20")["key"] == ranking.key()
-    for row in report.recorded("fewshot").itertuples():
-        few = {"images_per_class": 50, "student": "resnet8", "epochs": 20, "teacher_weights": str(weights)}
-        assert RunSpec(**shared, **few, scheme=row.scheme, seed=row.seed).key() == row.key
+    studies = {"fewshot": 50, "fewshot_100": 100}
+    for name in studies.keys() & set(report.recorded_names()):
+        few = {"images_per_class": studies[name], "student": "resnet8", "epochs": 20, "teacher_weights": str(weights)}
+        for row in report.recorded(name).itertuples():
+            assert RunSpec(**shared, **few, scheme=row.scheme, seed=row.seed).key() == row.key

@@ -33,7 +33,7 @@ def closed_form(rankings: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "its ratio": ratio[furthest],
             "beyond": int((off > 2 * measured["t_stddev_se"]).sum()),
         }
-    return pd.DataFrame(rows).T
+    return pd.DataFrame(rows).T.infer_objects()
 
 
 def shared_source(

@@ -1,5 +1,6 @@
 """Test loss beside test accuracy: where they disagree about two schemes, and how much of a loss is calibration."""
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
+from scipy.stats import ttest_ind_from_stats
 from statsmodels.formula.api import ols
 from torch import Tensor, nn
 
@@ -17,7 +19,7 @@ from kdutils.data import Dataset
 ROWS = {"KD": "identity", "KD+CutMix": "cutmix", "KD+CutMixPick": "cutmixpick_t"}
 """Rows of Tables 1 and 2 (240 epochs) -> the scheme of Tables 3 to 6 beside it. "KD" sees x once, Identity twice."""
 RUNS = 3  # behind each value of Tables 1 to 6
-CLEAR = 2  # standard errors
+CLEAR = 0.05  # level of Welch's tests
 
 
 def published() -> pd.DataFrame:
@@ -40,7 +42,8 @@ def comparisons(points: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
 
     `points` has scheme, test_loss and test_accuracy, each with its _std over n runs. Columns: the `by` columns, better
     (by loss), worse, loss (never positive) and accuracy (better - worse) with their standard errors loss_se and
-    accuracy_se, disagree (the accuracy falls) and clear (both differences exceed two standard errors).
+    accuracy_se, disagree (the accuracy falls) and clear (both differ at 5 % by Welch's test: of two or three runs, two
+    standard errors are no evidence).
     """
     groups = points.groupby(list(by), sort=False) if by else [((), points)]
     rows = []
@@ -50,10 +53,18 @@ def comparisons(points: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
             loss_se = np.hypot(better.test_loss_std / better.n**0.5, worse.test_loss_std / worse.n**0.5)
             accuracy_se = np.hypot(better.test_accuracy_std / better.n**0.5, worse.test_accuracy_std / worse.n**0.5)
             loss, accuracy = better.test_loss - worse.test_loss, better.test_accuracy - worse.test_accuracy
-            clear = -loss > CLEAR * loss_se and abs(accuracy) > CLEAR * accuracy_se
+            clear = all(_welch_p(better, worse, name) < CLEAR for name in ("test_loss", "test_accuracy"))
             rows.append((*key, better.scheme, worse.scheme, loss, loss_se, accuracy, accuracy_se, accuracy < 0, clear))
     columns = ["better", "worse", "loss", "loss_se", "accuracy", "accuracy_se", "disagree", "clear"]
     return pd.DataFrame(rows, columns=[*by, *columns])
+
+
+def _welch_p(first: tuple, second: tuple, name: str) -> float:
+    """Welch's two-sided p-value for a mean over runs of two rows of `comparisons`' points; NaN for single runs."""
+    sides = [(getattr(row, name), getattr(row, f"{name}_std"), row.n) for row in (first, second)]
+    if min(first.n, second.n) < 2:
+        return math.nan
+    return float(ttest_ind_from_stats(*sides[0], *sides[1], equal_var=False).pvalue)
 
 
 def within_pairs(points: pd.DataFrame, y: str) -> tuple[float, float]:

@@ -1,11 +1,14 @@
 """A study of schemes: T. stddev of the teacher beside the students that were distilled with each scheme."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from kdutils import paper, report, stats
 
 RUNS = 3  # that each published mean and spread rests on
+ENDS = ("identity", "cutmixpick_t")  # the two ends of T. stddev's order
 
 
 def beside_students(ranked: pd.DataFrame, students: pd.DataFrame) -> pd.DataFrame:
@@ -31,6 +34,66 @@ def in_words(points: pd.DataFrame, x: str = "t_stddev", y: str = "test_loss") ->
         f"{name.title()}'s {found[name].r:.2f} (95 % interval {found[name].low:.2f} to {found[name].high:.2f}, "
         f"{stats.p_text(found[name].p)})"
         for name in found
+    )
+
+
+def two_ends(studies: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What CutMixPick (T. ent.) saves against Identity in each study, paired by seed: a row a study.
+
+    `studies`: title -> runs with scheme, seed, test_loss (nats) and test_accuracy (per cent). Columns: n, the seeds
+    that have both; the mean and standard deviation of each end's loss; saved (nats) and gained (points of accuracy),
+    each with its 95 % t interval and p-value.
+    """
+    return pd.DataFrame({title: _ends(runs) for title, runs in studies.items()}).T.astype({"n": int})
+
+
+def _ends(runs: pd.DataFrame) -> dict[str, float]:
+    wide = runs[runs["scheme"].isin(ENDS)].pivot(index="seed", columns="scheme").dropna()
+    loss, accuracy = (wide[name][list(ENDS)] for name in ("test_loss", "test_accuracy"))
+    saved = stats.paired_test(loss[ENDS[0]], loss[ENDS[1]])
+    gained = stats.paired_test(accuracy[ENDS[1]], accuracy[ENDS[0]])
+    row = {"n": saved.n, **loss.mean(), **loss.std(ddof=1).add_suffix("_std")}
+    for name, found in (("saved", saved), ("gained", gained)):
+        row |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_p": found.t_p}
+    return row
+
+
+def ends_compared(first: pd.DataFrame, second: pd.DataFrame) -> stats.PairedTest:
+    """What CutMixPick saves in the `first` study less what it saves in the `second`, over the seeds of both."""
+    saved = []
+    for runs in (first, second):
+        wide = runs.pivot(index="seed", columns="scheme", values="test_loss")
+        saved.append((wide[ENDS[0]] - wide[ENDS[1]]).dropna())
+    both = pd.concat(saved, axis=1, join="inner")
+    return stats.paired_test(both.iloc[:, 0], both.iloc[:, 1])
+
+
+def ends_in_words(few: pd.DataFrame, more: pd.DataFrame) -> str:
+    """What becomes of the gain of the two ends from the 50- to the 100-images study, as a paired test by seed."""
+    found = ends_compared(few, more)
+    low, high = found.low, found.high
+    verdict = "cannot be told apart" if low <= 0 <= high else "shrinks" if low > 0 else "grows"
+    return (
+        f"From 50 to 100 images a class, what CutMixPick (T. ent.) saves against Identity changes by "
+        f"{-found.mean:+.3f} nats (95 % interval {-high:+.3f} to {-low:+.3f}, paired over {found.n} seeds, "
+        f"{stats.p_text(found.t_p)}): the gain {verdict}."
+    )
+
+
+def few_shot_claim(points: pd.DataFrame, size: str) -> report.Verdict:
+    """The verdict on the recorded few-shot study, by the rule that its design states (book/results/README.md)."""
+    found = stats.correlation(points["t_stddev"], points["test_loss"])
+    runs = sorted({int(points["n"].min()), int(points["n"].max())})
+    return report.Verdict(
+        chapter="04_correlation",
+        claim="Few-shot CIFAR-100: T. stddev orders the schemes as the test loss of the students.",
+        paper="not tried",
+        recorded=f"r = {found.r:.2f} ({found.low:.2f} to {found.high:.2f}), {stats.p_text(found.p)}, "
+        f"{found.n} schemes, {' to '.join(map(str, runs))} seeds",
+        this_run="the recorded runs decide",
+        holds="holds" if found.r > 0 and found.p < 0.05 else "fails" if found.r <= 0 else "cannot tell",
+        test="stated before the first run: Pearson's r > 0 with p < 5 % over the schemes (r ≤ 0: fails)",
+        size=size,
     )
 
 
@@ -116,25 +179,26 @@ def claims(size: str) -> list[report.Verdict]:
             "student-invariance",
             "The goodness of a scheme does not depend on the student.",
             f"two students of one teacher rank alike for {significant} of {len(alike)} teachers",
-            _all_most_few(significant, len(alike)),
+            all_most_few(significant, len(alike)),
             "Spearman's ρ of their losses > 0 with p < 5 % for every teacher with two students (most: partly)",
         ),
         verdict(
             "identity-worst",
             "Identity is the worst scheme.",
             f"on {worst} of {pairs} pairs",
-            _all_most_few(worst, pairs),
+            all_most_few(worst, pairs),
             "highest published test loss on every pair (most: partly)",
         ),
         verdict(
             "cutmix-best",
             "Of the seven existing schemes CutMix is the best.",
             f"on {best} of {pairs} pairs",
-            _all_most_few(best, pairs),
+            all_most_few(best, pairs),
             "lowest published test loss of seven on every pair (most: partly)",
         ),
     ]
 
 
-def _all_most_few(count: int, total: int) -> str:
+def all_most_few(count: int, total: int) -> str:
+    """The verdict on a claim about all of `total` cases of which `count` are as claimed."""
     return "holds" if count == total else "partly" if 2 * count > total else "fails"

@@ -11,7 +11,9 @@ from kdutils.chapters import loss_accuracy
 
 
 def points(**values: list) -> pd.DataFrame:
-    return pd.DataFrame({"test_loss_std": 0.2, "test_accuracy_std": 0.4, "n": 4, **values})
+    return pd.DataFrame(
+        {"test_loss_std": 0.2, "test_accuracy_std": 0.4, "n": 4, **values}, index=range(len(values["scheme"]))
+    )
 
 
 def test_published_values_are_those_of_the_tables() -> None:
@@ -32,7 +34,17 @@ def test_a_comparison_starts_from_the_lower_loss() -> None:
     assert found.loc[("b", "a"), ["loss", "accuracy"]].tolist() == pytest.approx([-1, -1])
     assert found["disagree"].to_dict() == {("b", "a"): True, ("c", "a"): False, ("b", "c"): True}
     assert found["loss_se"].tolist() == pytest.approx([0.1 * 2**0.5] * 3)
-    assert found["clear"].to_dict() == {("b", "a"): True, ("c", "a"): False, ("b", "c"): True}, "0.1 is less than 2 SE"
+    assert found["clear"].to_dict() == {("b", "a"): True, ("c", "a"): False, ("b", "c"): True}, "0.1 is noise"
+
+
+def test_two_runs_need_more_than_two_standard_errors_to_be_clear() -> None:
+    values = {"scheme": ["a", "b"], "test_loss": [2.0, 1.0], "test_accuracy": [70.0, 69.0]}
+    runs = {n: points(**values, n=n, test_loss_std=0.6 * (n / 4) ** 0.5) for n in (1, 2, 4)}
+    found = {n: loss_accuracy.comparisons(frame.assign(test_accuracy_std=0.01)) for n, frame in runs.items()}
+    assert all(frame["loss_se"].item() == pytest.approx(0.6 / 2 * 2**0.5) for frame in found.values())
+    assert {n: bool(frame["clear"].item()) for n, frame in found.items()} == {1: False, 2: False, 4: False}
+    surer = points(**values, n=4, test_loss_std=0.3, test_accuracy_std=0.01)
+    assert loss_accuracy.comparisons(surer)["clear"].item()
 
 
 def test_groups_are_not_compared_with_each_other() -> None:

@@ -62,3 +62,30 @@ def test_gain_table_ends_with_mean_and_test() -> None:
     table = picking.gain_table(gains, {name: picking.gain_test(gain) for name, gain in gains.items()})
     assert table.loc["mean", "cifar100"] == pytest.approx(gains["cifar100"]["gain"].mean(), abs=0.006)
     assert len(table) == 9
+
+
+def test_recorded_losses_stand_beside_the_published_ones_paired_by_seed() -> None:
+    runs = [("identity", 3.0), ("cutmix", 2.5), ("cutmixpick_s", 2.4), ("cutmixpick_t", 2.1)]
+    frame = pd.DataFrame(
+        [(scheme, seed, loss + seed + 0.01 * seed * i) for seed in range(3) for i, (scheme, loss) in enumerate(runs)],
+        columns=["scheme", "seed", "test_loss"],
+    )
+    found = picking.beside_published(frame)
+    assert found["n"].tolist() == [3] * 4
+    assert found.loc["cutmixpick_t", "less_cutmix"] == pytest.approx(-0.4 + 0.02)
+    pairs = paper.pairs().query("dataset == 'cifar100'").set_index(["pair", "scheme"])["test_loss"].unstack()
+    assert found.loc["cutmixpick_t", "paper"] == pytest.approx((pairs["cutmixpick_t"] - pairs["cutmix"]).mean())
+    assert pd.isna(found.loc["cutmix", "less_cutmix"])
+
+
+def test_recorded_teachers_speak_in_the_verdict_on_t_stddev() -> None:
+    frame = pd.DataFrame(
+        {"scheme": ["cutmix", "cutmixpick_t"], "t_stddev": [4e-3, 3e-3], "t_stddev_se": 1e-5, "n_u": 80}
+    )
+    rankings = {"a": frame, "b": frame.assign(t_stddev=[4e-3, 3.5e-3])}
+    assert picking.t_stddev_gaps(rankings)["difference"].tolist() == pytest.approx([-1.0, -0.5])
+    losses = pd.DataFrame({"cutmix": [1.0, 1.2], "cutmixpick_s": [0.9, 1.0], "cutmixpick_t": [0.8, 1.1]})
+    first, *others = picking.claims(losses, losses, "quick", rankings)
+    assert first.recorded == "lower for 2 of 2 recorded teachers, by 0.75 ± 0.35 (n = 2) (10⁻³)"
+    assert "teachers" in first.test
+    assert all("pairs" in each.test for each in others)

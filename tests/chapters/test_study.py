@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import pearsonr, spearmanr, ttest_1samp
 from statsmodels.stats.multitest import multipletests
 
 from kdutils import paper
@@ -84,3 +84,43 @@ def test_claims_turn_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert as_printed["identity-worst"] == "partly"
     assert reversed_["identity-worst"] == "fails"
     assert reversed_["minor-counterexamples"] == "fails"
+
+
+def few_shot(shift: float, seeds: int = 3) -> pd.DataFrame:
+    """Runs of which CutMixPick saves `shift` and a little more with each seed; one seed more of Identity alone."""
+    rows = [("identity", seed, 3.0 + seed, 20.0 + seed) for seed in range(seeds + 1)]
+    rows += [("cutmixpick_t", seed, 3.0 + seed - shift - 0.1 * seed, 22.0 + 2 * seed) for seed in range(seeds)]
+    return pd.DataFrame(rows, columns=["scheme", "seed", "test_loss", "test_accuracy"]).assign(key="k")
+
+
+def test_the_two_ends_are_paired_by_seed() -> None:
+    row = study.two_ends({"50": few_shot(0.5)}).loc["50"]
+    assert row["n"] == 3, "a seed without a partner does not count"
+    assert row[["saved", "gained", "identity"]].tolist() == pytest.approx([0.6, 3.0, 4.0])
+    saved = ttest_1samp([0.5, 0.6, 0.7], 0)
+    assert row["saved_p"] == pytest.approx(saved.pvalue)
+    assert row[["saved_low", "saved_high"]].tolist() == pytest.approx(list(saved.confidence_interval()))
+
+
+def test_two_studies_are_compared_over_the_seeds_of_both() -> None:
+    few, more = few_shot(0.5), few_shot(0.2, seeds=2)
+    more.loc[more["scheme"].eq("cutmixpick_t") & more["seed"].eq(1), "test_loss"] -= 0.05
+    found = study.ends_compared(few, more)
+    assert (found.n, found.mean) == (2, pytest.approx(0.275))
+    assert "changes by -0.275 nats" in study.ends_in_words(few, more)
+    assert "paired over 2 seeds" in study.ends_in_words(few, more)
+
+
+@pytest.mark.parametrize(
+    ("losses", "holds"),
+    [([1.0, 2, 3, 4, 5.5], "holds"), ([5.0, 4, 3, 2, 1.5], "fails"), ([3.0, 1, 5, 2, 4], "cannot tell")],
+)
+def test_the_few_shot_verdict_follows_the_rule_of_its_design(losses: list, holds: str) -> None:
+    points = pd.DataFrame({"t_stddev": [1.0, 2, 3, 4, 5], "test_loss": losses, "n": [2, 3, 3, 3, 3]})
+    verdict = study.few_shot_claim(points, "quick")
+    assert verdict.holds == holds
+    assert "5 schemes, 2 to 3 seeds" in verdict.recorded
+
+
+def test_a_claim_about_all_cases_can_fail() -> None:
+    assert [study.all_most_few(n, 9) for n in (9, 8, 5, 4, 0)] == ["holds", "partly", "partly", "fails", "fails"]
