@@ -1,7 +1,7 @@
 """How fast the fast paths are: ratios of times taken side by side in one process, on images of noise.
 
-The plain ways are those of the paper's released code: one scheme at a time, every image of a step through the teacher
-and the student as it comes, networks as they were trained. That they give the same numbers is the tests' business.
+They are held against the way of the paper's released code (`released`), against bare forwards and backwards, and those
+against the machine itself: how long as many operations take in one large matrix product.
 """
 
 import pickle
@@ -11,24 +11,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from kdutils import augment, losses, metrics, models, seeds
+from kdutils import augment, losses, metrics, models, released, seeds
 from kdutils.augment import SCHEMES, Scheme
 from kdutils.data import Dataset, MemorySplit
-from kdutils.losses import kd_divergence
 from kdutils.models import Network
-from kdutils.models.inference import read, reader
+from kdutils.models.inference import PRECISIONS, read, reader
+from kdutils.released import ALPHA, BATCH, TAU
 from kdutils.training import Schedule, Training
 
-BATCH, CLASSES, SIZE = 64, 100, 32
+CLASSES, SIZE = 100, 32
 TEACHER, STUDENT = "resnet56", "resnet20"
 RANK_STEPS = 15  # the fewest that a ranking takes
 TRAIN_STEPS = 4
-TAU, ALPHA = 4.0, 0.9
+MATRIX = 1024  # rows and columns of the matrices whose product shows what the machine can do
 
 Work = Callable[[], object]
 
@@ -48,6 +47,8 @@ AIMS = (
     Aim("nine schemes ranked, float32: released / ours", "rank_released", "rank", least=6),
     Aim("nine schemes ranked, bfloat16: released / ours", "rank_released", "rank_bfloat16", least=9),
     Aim("nine schemes ranked: ours / bare forwards of 8 x 64 images", "rank", "forwards", most=1.2),
+    Aim("bare forwards, float32 / as many operations in matrix products", "forwards", "products"),
+    Aim("bare forwards, bfloat16 / as many operations in matrix products", "forwards_bfloat16", "products_bfloat16"),
     Aim("augmentation and normalisation / bare forwards", "pipeline", "forwards", most=0.2),
     Aim("KD+CutMix step: released / ours", "train_released_cutmix", "train_cutmix"),
     Aim("KD+CutMixPick step: released / ours", "train_released_cutmixpick_t", "train_cutmixpick_t", least=1.6),
@@ -107,89 +108,53 @@ def network(name: str, seed: int) -> Network:
     return model.eval()
 
 
-def _works() -> Iterator[tuple[str, Work, int]]:
+def _works() -> Iterator[tuple[str, Work, float]]:
     """All ways by name, and how many steps each takes at a call."""
     images, few = noise(10 * BATCH), noise(TRAIN_STEPS * BATCH)
-    teacher, student = network(TEACHER, 0), network(STUDENT, 1).train()
-    yield "rank_released", lambda: _rank_as_released(teacher, student, images), 1
-    for name in ("float32", "bfloat16"):
-        ours = "rank" if name == "float32" else f"rank_{name}"
-        yield ours, lambda p=name: metrics.rank_schemes(teacher, images, steps=RANK_STEPS, precision=p), RANK_STEPS
-    frozen, x = reader(teacher), torch.randn(8 * BATCH, 3, SIZE, SIZE)
-    yield "forwards", lambda: read(frozen, x), 1
+    photos = released.Photos(few)
+    teacher, student, x = network(TEACHER, 0), network(STUDENT, 1), torch.randn(8 * BATCH, 3, SIZE, SIZE)
+    yield "rank_released", lambda: released.rank(teacher, student, photos), 1
+    for name, kind in PRECISIONS.items():
+        suffix = "" if name == "float32" else f"_{name}"
+        yield (
+            f"rank{suffix}",
+            lambda p=name: metrics.rank_schemes(teacher, images, steps=RANK_STEPS, precision=p),
+            RANK_STEPS,
+        )
+        frozen = reader(teacher, name)
+        yield f"forwards{suffix}", lambda f=frozen: read(f, x), 1
+        matrix = torch.randn(MATRIX, MATRIX, dtype=kind)
+        yield f"products{suffix}", lambda m=matrix: m @ m, 2 * MATRIX**3 / _operations(teacher, x)
     yield "pipeline", lambda: _pipeline(images), 1
     for name in ("cutmix", "cutmixpick_t"):
+        learner = network(STUDENT, 1)
         yield (
             f"train_released_{name}",
-            _train_as_released(teacher, network(STUDENT, 1), few, SCHEMES[name]),
+            lambda s=learner, n=name: released.train(teacher, s, photos, SCHEMES[n]),
             TRAIN_STEPS,
         )
         yield f"train_{name}", _training(teacher, few, SCHEMES[name]).epoch, TRAIN_STEPS
     yield "train_bfloat16", _training(teacher, few, SCHEMES["cutmixpick_t"], "bfloat16").epoch, TRAIN_STEPS
-    other = network(STUDENT, 1).train().to(memory_format=torch.channels_last)
+    frozen, other = reader(teacher), network(STUDENT, 1).train().to(memory_format=torch.channels_last)
     yield "train_parts", lambda: _parts(frozen, other, x), 1
 
 
-def _rank_as_released(teacher: Network, student: Network, images: Dataset) -> None:
-    """One step of each scheme: the teacher, as it was trained, on x and on x'; the student, in training, on both.
-
-    The loss is computed too, which at learning rate 0 nothing follows from, and the covariances and correlations
-    between the probabilities, which a ranking of ours gives as well.
-    """
-    settings = augment.settings(images)
-    for scheme in SCHEMES.values():
-        stored, labels = images.train.batch(torch.arange(BATCH))
-        x = augment.standard(stored, seeds.generator(0), settings)
-        pool = scheme(x, seeds.generator(1), settings, _runs(scheme)).x
-        probabilities = []
-        for number, part in enumerate((x, *pool.split(BATCH))):
-            part_in = images.normalise(part)
-            with torch.no_grad():
-                t = teacher(part_in)
-            s = student(part_in)
-            loss = ALPHA * kd_divergence(s, t, TAU) + (0 if number else (1 - ALPHA) * F.cross_entropy(s, labels))
-            loss.detach().item()
-            probabilities.append(t.softmax(1))
-        both = torch.cat(probabilities[:2]).numpy()
-        for matrix in (np.cov(both), np.corrcoef(both)):
-            matrix.mean()
+def _operations(model: Network, x: torch.Tensor) -> int:
+    """Floating-point operations of a forward of `x`, as PyTorch counts them."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(x)
+    return counter.get_total_flops()
 
 
 def _pipeline(images: Dataset) -> torch.Tensor:
     """What a step of a ranking feeds to the teacher: x and the x' of seven schemes, CutMix twice, normalised."""
     settings = augment.settings(images)
     x = augment.standard(images.train.images[:BATCH], seeds.generator(0), settings)
-    runs = {scheme.fn: (scheme, _runs(scheme)) for scheme in SCHEMES.values() if scheme.name != "identity"}
+    pools = {scheme.fn: augment.pool_runs(metrics.PICK_RATIO) for scheme in SCHEMES.values() if scheme.pick}
+    runs = {scheme.fn: (scheme, pools.get(scheme.fn, 1)) for scheme in SCHEMES.values() if scheme.name != "identity"}
     made = [scheme(x, seeds.generator(1), settings, n).x for scheme, n in runs.values()]
     x_in = torch.cat([images.normalise(part) for part in (x, *made)])
     return x_in.contiguous(memory_format=torch.channels_last)
-
-
-def _train_as_released(teacher: Network, student: Network, images: Dataset, scheme: Scheme) -> Work:
-    """An epoch of KD: x, the whole pool and then the picked x' each go through the teacher, a batch at a time."""
-    optimizer = torch.optim.SGD(student.train().parameters(), 0.05, 0.9, weight_decay=5e-4)
-    settings = augment.settings(images)
-
-    def answers(x: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            return torch.cat([teacher(part) for part in x.split(BATCH)])
-
-    def epoch() -> None:
-        for step, index in enumerate(torch.arange(len(images.train)).split(BATCH)):
-            stored, labels = images.train.batch(index)
-            x = augment.standard(stored, seeds.generator(0, step), settings)
-            pool_in = images.normalise(scheme(x, seeds.generator(1, step), settings, _runs(scheme)).x)
-            x_in = images.normalise(x)
-            p_in = pool_in[augment.pick(answers(pool_in), BATCH)] if scheme.pick else pool_in
-            s, s_prime = student(x_in), student(p_in)
-            loss = (1 - ALPHA) * F.cross_entropy(s, labels) + ALPHA * kd_divergence(s, answers(x_in), TAU)
-            loss = loss + ALPHA * kd_divergence(s_prime, answers(p_in), TAU)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            loss.detach().item()
-
-    return epoch
 
 
 def _training(teacher: Network, images: Dataset, scheme: Scheme, precision: str = "float32") -> Training:
@@ -204,10 +169,6 @@ def _parts(teacher: torch.nn.Module, student: Network, x: torch.Tensor) -> None:
     read(teacher, x)
     for part in x.split(BATCH)[:2]:
         student(part).square().mean().backward()
-
-
-def _runs(scheme: Scheme) -> int:
-    return augment.pool_runs(metrics.PICK_RATIO) if scheme.pick else 1
 
 
 def _race(works: dict[str, Work], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
