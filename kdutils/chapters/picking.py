@@ -142,7 +142,7 @@ def claims(
     found = [_verdict(name, *parts, live, recorded, size) for name, parts in spoken.items()]
     if rankings:
         fall = -t_stddev_gaps(rankings)["difference"]
-        said = f"lower for {(fall > 0).sum()} of {len(fall)} recorded teachers, by {report.mean_std(fall)} (10⁻³)"
+        said = f"lower in {(fall > 0).sum()} of {len(fall)} recorded rankings, by {report.mean_std(fall)} (10⁻³)"
         found[0] = found[0].model_copy(update={"recorded": said})
     return found
 

@@ -86,6 +86,6 @@ def test_recorded_teachers_speak_in_the_verdict_on_t_stddev() -> None:
     assert picking.t_stddev_gaps(rankings)["difference"].tolist() == pytest.approx([-1.0, -0.5])
     losses = pd.DataFrame({"cutmix": [1.0, 1.2], "cutmixpick_s": [0.9, 1.0], "cutmixpick_t": [0.8, 1.1]})
     first, *others = picking.claims(losses, losses, "quick", rankings)
-    assert first.recorded == "lower for 2 of 2 recorded teachers, by 0.75 ± 0.35 (n = 2) (10⁻³)"
+    assert first.recorded == "lower in 2 of 2 recorded rankings, by 0.75 ± 0.35 (n = 2) (10⁻³)"
     assert "teachers" in first.test
     assert all("pairs" in each.test for each in others)
