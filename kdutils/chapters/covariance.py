@@ -58,6 +58,36 @@ def predicted() -> pd.DataFrame:
     return frame[["teacher", "scheme", "covariance", "from_t_stddev", "rest"]]
 
 
+def behind(frame: pd.DataFrame, metric: str, scheme: str) -> list[str]:
+    """The schemes of a `rank_schemes` frame whose `metric` is larger than that of `scheme`: by it, they are worse."""
+    values = frame.set_index("scheme")[metric].dropna()
+    return [name for name in values.index if values[name] > values[scheme]]
+
+
+def published_behind(scheme: str, teacher: str = "resnet56") -> list[str]:
+    """The schemes whose mean correlation is larger than that of `scheme` in Table 10."""
+    cells = published("mean_correlation").rename(columns={"value": "mean_correlation"})
+    return behind(cells[cells["teacher"] == teacher].drop_duplicates("scheme"), "mean_correlation", scheme)
+
+
+def anomalies(frame: pd.DataFrame) -> str:
+    """What the paper says of single schemes of resnet56 in Tables 9 and 10, beside a ranking of ours, in words."""
+    agrees = "autoaugment" in behind(frame, "mean_covariance", "cutout")
+    rows = frame.set_index("scheme").loc[["autoaugment", "cutout"]]
+    errors = abs(rows["mean_covariance"].diff().iloc[1]) / rows["mean_covariance_se"].pow(2).sum() ** 0.5
+    ours = _labels(behind(frame, "mean_correlation", "cutmixpick_t"))
+    return (
+        f"**{'As in' if agrees else 'Against'} the paper**, AutoAugment's mean covariance is here "
+        f"{'above' if agrees else 'below'} Cutout's, by {errors:.1f} standard errors of a difference; the paper's is "
+        f"above. By the mean correlation, behind CutMixPick (T. ent.) come {ours}; in the paper "
+        f"{_labels(published_behind('cutmixpick_t'))}."
+    )
+
+
+def _labels(names: list[str]) -> str:
+    return ", ".join(paper.SCHEME_LABELS[name] for name in names)
+
+
 def take_apart(u: ArrayLike) -> dict[str, float]:
     """From u of single batches [n, C] (`views.mean_probabilities`): the mean covariance and its two parts, exactly.
 

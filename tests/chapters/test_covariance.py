@@ -1,6 +1,7 @@
 """The covariance metric: the published arrows, and its exact parts against the full matrix."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kdutils.chapters import covariance
@@ -41,3 +42,20 @@ def test_published_covariances_are_nearly_what_t_stddev_makes_them() -> None:
     row = found[(found["teacher"] == "vgg13") & (found["scheme"] == "identity")]
     assert row["from_t_stddev"].item() == pytest.approx(5 * 100 / 99 * 5.519e-3**2)
     assert row["covariance"].item() == pytest.approx(0.00015447)
+
+
+def test_a_ranking_that_contradicts_the_papers_anomalies_is_said_to():
+    frame = pd.DataFrame(
+        {
+            "scheme": ["identity", "cutout", "autoaugment", "cutmixpick_t", "cutmixpick_s"],
+            "mean_covariance": [3.0, 2.0, 1.0, 0.5, float("nan")],
+            "mean_covariance_se": [0.3, 0.3, 0.4, 0.3, float("nan")],
+            "mean_correlation": [3.0, 2.0, 4.0, 2.5, float("nan")],
+        }
+    )
+    assert covariance.behind(frame, "mean_correlation", "cutmixpick_t") == ["identity", "autoaugment"]
+    said = covariance.anomalies(frame)
+    assert said.startswith("**Against the paper**")
+    assert "below Cutout's, by 2.0 standard errors" in said  # 1 / (0.3^2 + 0.4^2)^0.5
+    assert said.count("Identity, AutoAugment") == 2  # ours, and Table 10's
+    assert "**As in the paper**" in covariance.anomalies(frame.assign(mean_covariance=[3.0, 1.0, 2.0, 0.5, 0.4]))
