@@ -6,7 +6,6 @@ a later step fails: executed notebooks are not executed again, and the old pages
 """
 
 import hashlib
-import json
 import multiprocessing
 import os
 import re
@@ -23,7 +22,7 @@ from pathlib import Path
 import nbformat
 from filelock import FileLock, Timeout
 
-from kdutils import files, staging
+from kdutils import downloads, files, staging
 from kdutils.errors import UserError
 from kdutils.notebooks import ROOT, chapters, execute
 
@@ -67,7 +66,7 @@ def _build(root: Path, workers: int) -> Path:
         print("no page changed")
         return index
     new = pages(root, "html")
-    _add_download_scripts(new)
+    downloads.write(new)
     (new / stamp.name).write_text(fingerprint)
     _swap(new, index.parent)
     return index
@@ -172,13 +171,6 @@ def pages(root: Path, builder: str) -> Path:
         shown = "\n  ".join(lines[:20]) or "\n  ".join(run.stdout.splitlines()[-5:])
         raise UserError(f"Jupyter Book stopped; the old pages stay. The whole log: {log}\n  {shown}")
     return output / "_build" / builder
-
-
-def _add_download_scripts(html: Path) -> None:
-    """Beside each notebook the script that `book/_static/book.js` loads to save it when the page is on a disk."""
-    for notebook in (html / "_sources").rglob("*.ipynb"):
-        content = f"saveNotebook({json.dumps(notebook.name)}, {notebook.read_text(encoding='utf8')});"
-        notebook.with_name(f"{notebook.name}.js").write_text(content, encoding="utf8")
 
 
 def _swap(new: Path, place: Path) -> None:

@@ -41,6 +41,7 @@ __all__ = [
     "recorded_names",
     "recorded_provenance",
     "scoreboard_markdown",
+    "sources",
     "verdicts",
     "write_recorded",
 ]
@@ -78,7 +79,8 @@ class Record(NamedTuple):
         """What notebooks show; what `verdicts` reads goes into the output's metadata, of which no builder complains."""
         lines = [*map(_line, self.verdicts), *(f"recorded run {name}: {_made(name)[0]}" for name in self.sources)]
         shown = {"text/html": _html(self.verdicts) + _sources_html(self.sources), "text/plain": "\n".join(lines)}
-        return shown, {KEY: {"verdicts": [verdict.model_dump(mode="json") for verdict in self.verdicts]}}
+        told = {"verdicts": [verdict.model_dump(mode="json") for verdict in self.verdicts], "sources": self.sources}
+        return shown, {KEY: told}
 
 
 def record(*verdicts: Verdict) -> Record:
@@ -95,6 +97,11 @@ def record(*verdicts: Verdict) -> Record:
 def verdicts(executed: Iterable[str | Path]) -> list[Verdict]:
     """All verdicts in the outputs of executed notebooks, in order."""
     return [verdict for path in executed for verdict in _verdicts_of(Path(path))]
+
+
+def sources(executed: Iterable[str | Path]) -> list[str]:
+    """The recorded runs that executed notebooks have read, in order."""
+    return [name for path in executed for told in _told_by(Path(path)) for name in told.get("sources", ())]
 
 
 def scoreboard_markdown(claims: pd.DataFrame, verdicts: Sequence[Verdict]) -> str:
@@ -154,12 +161,16 @@ def mean_std(values: ArrayLike) -> str:
     return f"{plus_minus(values.mean(), spread)} (n = {len(values)})"
 
 
+def _told_by(path: Path) -> list[dict]:
+    """What the records in one executed notebook hold."""
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
+    return [output["metadata"][KEY] for output in outputs if KEY in output.get("metadata", {})]
+
+
 def _verdicts_of(path: Path) -> list[Verdict]:
     """The verdicts in one executed notebook."""
-    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", [])]
-    found = [output["metadata"][KEY]["verdicts"] for output in outputs if KEY in output.get("metadata", {})]
     try:
-        return [Verdict.model_validate(verdict) for verdicts in found for verdict in verdicts]
+        return [Verdict.model_validate(verdict) for told in _told_by(path) for verdict in told["verdicts"]]
     except ValidationError as error:
         raise UserError(f"{path.name} holds a verdict in a form this version does not know: execute it anew") from error
 

@@ -2,11 +2,12 @@
 
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
 
-from kdutils import files, generated, recordings, report
+from kdutils import campaigns, files, generated, report
 
 
 def stage(root: Path, executed: list[Path]) -> Path:
@@ -33,18 +34,26 @@ def clean(executed: Path) -> nbformat.NotebookNode:
         metadata.pop("papermill", None)
         metadata.pop("execution", None)
     if seconds is not None:
-        _note_run(notebook, seconds, report.verdicts([executed]))
+        _note_run(notebook, seconds, executed)
     return notebook
 
 
-def _note_run(notebook: nbformat.NotebookNode, seconds: float, verdicts: list[report.Verdict]) -> None:
+def _note_run(notebook: nbformat.NotebookNode, seconds: float, executed: Path) -> None:
     """Under the chapter's title: how long this execution took, at which size, and what larger runs there are."""
     first = notebook.cells[0]
     took = f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
-    sizes = " and ".join(dict.fromkeys(verdict.size for verdict in verdicts))
-    said = f"This page was executed in {took} when the book was built{f', at the {sizes} size' if sizes else ''}."
-    if any(verdict.recorded not in ("", recordings.NOT_YET) for verdict in verdicts):
-        said += " Larger runs, [recorded](/book/results.md) before, stand beside it."
+    sizes = _sizes(verdict.size for verdict in report.verdicts([executed]))
+    said = f"This page was executed in {took} when the book was built"
+    said += f", at the {sizes} ({{ref}}`of four <four-sizes>`)." if sizes else "."
+    larger = _sizes(filter(None, map(campaigns.size_of, report.sources([executed]))))
+    if larger:
+        said += f" Beside it stand runs [recorded](/book/results.md) before, at the {larger}."
     line = f"\n\n:::{{div}} chapter-head\n{said}\n:::\n"
     if first.cell_type == "markdown":
         first.source = re.sub(r"^(# .+)$", lambda heading: heading[1] + line, first.source, count=1, flags=re.MULTILINE)
+
+
+def _sizes(names: Iterable[str]) -> str:
+    """`quick and laptop size`, each once."""
+    named = " and ".join(dict.fromkeys(names))
+    return f"{named} size" if named else ""

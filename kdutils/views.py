@@ -110,6 +110,8 @@ def _mini_batches(
     scheme = scheme if isinstance(scheme, Scheme) else SCHEMES[choose("scheme", scheme, SCHEMES)]
     if scheme.pick == "student" and student is None:
         raise UserError(f"the scheme {scheme.name!r} picks by a student's entropy: give a student")
+    if steps < 1:
+        raise UserError(f"steps counts mini-batches: at least 1 is needed, got {steps}")
     read, settings = reader(teacher), augment.settings(dataset, granularity)
     picker = {"": None, "teacher": read, "student": reader(student or teacher)}[scheme.pick]
     runs = augment.pool_runs(metrics.PICK_RATIO) if picker else 1

@@ -18,7 +18,8 @@ from kdutils.notebooks import ROOT, chapters, title
 
 HTML = ROOT / "_build" / "html"
 MADE_BY_SPHINX = (HTML / "search.html", HTML / "genindex.html")
-PAGES = sorted(path for path in HTML.rglob("*.html") if "_static" not in path.parts and path != HTML / "index.html")
+NOT_PAGES = {"_static", "_sources"}
+PAGES = sorted(path for path in HTML.rglob("*.html") if not NOT_PAGES & {*path.parts} and path != HTML / "index.html")
 AXE = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf8")
 DESK, PHONE = 1280, 390
 
@@ -70,6 +71,12 @@ def test_figures_have_numbers_and_captions(page: Browser) -> None:
     assert page.evaluate(bare + "'figcaption .caption-number')).map(i => i.alt)") == []
     for caption in page.evaluate("[...document.querySelectorAll('article figcaption')].map(c => c.innerText)"):
         assert len(caption.split()) >= 5, caption
+
+
+def test_tables_of_a_chapter_have_numbers_and_captions(page: Browser) -> None:
+    number = "t.closest('figure')?.querySelector('figcaption .caption-number')"
+    tables = "[...document.querySelectorAll('.cell_output table.dataframe:not(.verdict)')]"
+    assert page.evaluate(f"{tables}.filter(t => !{number}).map(t => t.innerText)") == []
 
 
 def test_headings_begin_with_one_title_and_skip_no_level(page: Browser) -> None:
@@ -174,12 +181,56 @@ def test_a_chapter_downloads_as_the_notebook_that_was_executed(browser: Browser,
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
 
 
+@pytest.mark.parametrize("chapter", chapters(), ids=lambda path: path.stem)
+def test_a_chapter_downloads_as_one_file_that_needs_no_other(browser: Browser, tmp_path: Path, chapter: Path) -> None:
+    browser.goto((HTML / "notebooks" / f"{chapter.stem}.html").as_uri())
+    offered = browser.evaluate("document.querySelector('a.btn-download-page-button').href")
+    alone = tmp_path / "alone.html"
+    alone.write_bytes(Path(unquote(urlsplit(offered).path)).read_bytes())
+    count = "['img', 'figure', '.cell', '.math'].map(what => document.querySelectorAll(`article ${what}`).length)"
+    whole = browser.evaluate(count)
+    browser.goto(alone.as_uri())
+    assert browser.evaluate(count) == whole
+    assert browser.errors == []
+    assert {urlsplit(address).scheme for address in browser.requests} - {"data"} == {"file"}
+    assert [address for address in browser.requests if address.startswith("file:")] == [alone.as_uri()]
+    assert browser.evaluate("[...document.images].filter(image => !image.naturalWidth).length") == 0
+    assert browser.evaluate("[...document.querySelectorAll('.math')].every(e => e.querySelector('mjx-container'))")
+    assert browser.evaluate("[...document.links].every(a => a.hash || a.protocol !== 'file:')")
+
+
+@pytest.mark.parametrize("chapter", chapters(), ids=lambda path: path.stem)
+def test_parameters_are_seen_and_folded_code_opens(browser: Browser, chapter: Path) -> None:
+    browser.goto((HTML / "notebooks" / f"{chapter.stem}.html").as_uri())
+    assert browser.evaluate("document.querySelector('.tag_parameters pre').checkVisibility()")
+    folded = "document.querySelector('details.hide pre')"
+    if browser.evaluate(f"{folded} !== null"):
+        assert not browser.evaluate(f"{folded}.checkVisibility()")
+        assert browser.evaluate("document.querySelector('details.hide summary').tabIndex") == 0, (
+            "the keyboard reaches it"
+        )
+        browser.evaluate("document.querySelector('details.hide summary').click()")
+        assert browser.evaluate(f"{folded}.checkVisibility()")
+
+
+def printed(browser: Browser) -> str:
+    """The text of the open page on paper, without the breaks between lines."""
+    sheets = PdfReader(io.BytesIO(base64.b64decode(browser.send("Page.printToPDF")["data"]))).pages
+    return " ".join(" ".join(sheet.extract_text() for sheet in sheets).split())
+
+
 def test_a_printed_chapter_shows_its_solutions(browser: Browser) -> None:
     template(browser)
-    printed = base64.b64decode(browser.send("Page.printToPDF")["data"])
-    text = "".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(printed)).pages)
+    text = printed(browser)
     assert "How a chapter is made" in text
     assert "This is why" in text
+
+
+def test_a_printed_chapter_shows_its_folded_code(browser: Browser) -> None:
+    browser.goto((HTML / "notebooks" / "03_t_stddev.html").as_uri())
+    folded = browser.evaluate("document.querySelector('details.hide pre').textContent").split()
+    assert len(folded) > 5
+    assert " ".join(folded[:5]) in printed(browser)
 
 
 def test_every_chapter_is_in_the_navigation(browser: Browser) -> None:

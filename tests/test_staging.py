@@ -10,9 +10,9 @@ from kdutils import report, staging
 VERDICT = {"chapter": "one", "claim": "c", "this_run": "1", "holds": "holds", "test": "t", "size": "quick"}
 
 
-def executed(path: Path, *verdicts: report.Verdict) -> Path:
-    """A notebook that was executed in 12 s and recorded these verdicts."""
-    shown, metadata = report.Record(verdicts)._repr_mimebundle_()
+def executed(path: Path, *verdicts: report.Verdict, sources: tuple[str, ...] = ()) -> Path:
+    """A notebook that was executed in 12 s, recorded these verdicts and read these recorded runs."""
+    shown, metadata = report.Record(verdicts, sources)._repr_mimebundle_()
     output = nbformat.v4.new_output("display_data", data=shown, metadata=metadata)
     code = nbformat.v4.new_code_cell("1", outputs=[output] if verdicts else [])
     code.metadata["papermill"] = {"start_time": "2020"}
@@ -23,17 +23,21 @@ def executed(path: Path, *verdicts: report.Verdict) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("recorded", "stands"),
-    [("", False), ("not recorded yet", False), ("r = 0.8", True)],
-    ids=["none", "not yet", "some"],
+    ("sources", "said"),
+    [
+        ((), ""),
+        (("costs",), ""),
+        (("fewshot", "fewshot_rank"), " Beside it stand runs [recorded](/book/results.md) before, at the laptop size."),
+    ],
+    ids=["none", "of the machine", "some"],
 )
-def test_the_head_tells_time_size_and_whether_larger_runs_stand_beside(recorded, stands, tmp_path):
-    made = staging.clean(executed(tmp_path / "one.ipynb", report.Verdict(**VERDICT, recorded=recorded)))
+def test_the_head_tells_time_and_the_sizes_of_this_run_and_of_the_recorded_ones(sources, said, tmp_path):
+    made = staging.clean(executed(tmp_path / "one.ipynb", report.Verdict(**VERDICT), sources=sources))
     head = made.cells[0].source
     assert head.startswith("# A title\n")
     assert head.endswith("Text.")
-    assert "executed in 12 seconds when the book was built, at the quick size." in head
-    assert ("/book/results.md" in head) is stands
+    told = "executed in 12 seconds when the book was built, at the quick size ({ref}`of four <four-sizes>`)."
+    assert f"{told}{said}\n" in head
 
 
 def test_a_page_without_verdicts_has_no_size(tmp_path):

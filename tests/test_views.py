@@ -112,6 +112,7 @@ def test_captions_name_the_likeliest_classes_above_one_per_cent():
 @pytest.mark.parametrize(
     ("scheme", "options", "message"),
     [
+        ("flip", {"steps": 0}, "at least 1 is needed, got 0"),
         ("cutmx", {}, "Did you mean 'cutmix'"),
         ("cutmixpick_s", {}, "give a student"),
         ("flip", {"batch_size": 101}, "fewer than one mini-batch of 101"),
@@ -119,4 +120,4 @@ def test_captions_name_the_likeliest_classes_above_one_per_cent():
 )
 def test_what_cannot_be_viewed_is_refused(scheme, options, message, teacher, dataset):
     with pytest.raises(UserError, match=message):
-        next(views.views(teacher, dataset, scheme, 1, **options))
+        next(views.views(teacher, dataset, scheme, **{"steps": 1, **options}))
