@@ -35,8 +35,9 @@ class Job:
         """What an epoch's duration depends on."""
         spec = self.spec
         picks = spec.scheme != NO_SCHEME and augment.SCHEMES[spec.scheme].pick
-        fields = ["dataset", "images_per_class", "teacher", "student", "method", "batch_size", "granularity"]
-        return (*(getattr(spec, name) for name in fields), spec.scheme == NO_SCHEME, picks and spec.pick_ratio)
+        fields = ["dataset", "images_per_class", "teacher", "student", "method", "x_prime", "batch_size", "granularity"]
+        alike = [getattr(spec, name) for name in (*fields, "precision", "student_precision")]
+        return (*alike, spec.scheme == NO_SCHEME, picks, picks and spec.pick_ratio)
 
     def epochs_left(self) -> int:
         """Epochs still to be made, as far as is known."""

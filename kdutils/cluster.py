@@ -1,10 +1,14 @@
 """Runs on the workers of a Dask scheduler. The engine is Dask's; results go through the store, which all must share."""
 
+import os
 import queue
 import time
 import uuid
+import warnings
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from kdutils.errors import UserError
 from kdutils.pool import GRACE
@@ -16,6 +20,7 @@ except ImportError:
     distributed = None
 
 CONNECT_SECONDS = 10
+PLACES = ("data_dir", "teacher_weights")  # fields of a run that name files
 
 
 class Cluster:
@@ -25,6 +30,8 @@ class Cluster:
         if distributed is None:
             raise UserError("a scheduler needs Dask: install kdutils with its extra, kdutils[cluster]")
         self.client = _connect(scheduler)
+        if not self.client.nthreads():
+            warnings.warn(f"the Dask scheduler at {scheduler} has no workers yet; waiting for some", stacklevel=4)
         self.topic = f"kdutils-{uuid.uuid4().hex}"  # of this sweep's events, and of its wish to stop
         self.happened: queue.Queue[Event] = queue.Queue()
         self.running: dict[str, distributed.Future] = {}
@@ -36,7 +43,8 @@ class Cluster:
 
     def start(self, key: str, task: dict[str, Any]) -> None:
         """Hand a run to the scheduler, whose own retries cover a worker that dies."""
-        task["store"] = str(Path(task["store"]).resolve())
+        values = {name: _absolute(value) if name in PLACES else value for name, value in task["values"].items()}
+        task = {**task, "values": values, "store": _absolute(task["store"])}
         future = self.client.submit(perform_on_worker, task, self.topic, key=f"{self.topic}-{key}", pure=False)
         self.running[key] = future
         future.add_done_callback(lambda done: self.happened.put(_end(key, done)))
@@ -70,7 +78,10 @@ class Cluster:
 def perform_on_worker(task: dict[str, Any], topic: str) -> Event:
     """`worker.perform` on a Dask worker: epochs are told through the scheduler, which also knows when to stop."""
     worker, stop = distributed.get_worker(), distributed.Event(topic)
-    return perform(**task, report=lambda event: worker.log_event(topic, list(event)), asked=stop.is_set)
+    try:
+        return perform(**task, report=lambda event: worker.log_event(topic, list(event)), asked=stop.is_set)
+    except torch.AcceleratorError:  # this process is lost to the GPU: let Dask start another, and the run anew there
+        os._exit(1)
 
 
 def _connect(scheduler: str) -> "distributed.Client":
@@ -92,4 +103,12 @@ def _end(key: str, future: "distributed.Future") -> Event:
         return Event(*future.result())._replace(key=key)
     if future.status == "cancelled":
         return Event(key, "stopped", text="cancelled")
-    return Event(key, "died", text=f"{type(future.exception()).__name__}")
+    error = future.exception()
+    if isinstance(error, distributed.KilledWorker):
+        return Event(key, "died", text="as Dask says")
+    return Event(key, "failed", text=f"on its Dask worker: {type(error).__name__}: {error}")
+
+
+def _absolute(place: str) -> str:
+    """The whole path of what lies on this machine, which workers look for from another folder; other names stay."""
+    return str(Path(place).resolve()) if place and Path(place).exists() else place

@@ -1,7 +1,8 @@
 """What runs will cost: floating-point operations and seconds, measured on a few steps of each kind of run."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -39,17 +40,28 @@ def measure(
     timed_steps: int = STEPS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Cost:
-    """Train for a few steps with networks of random weights: they cost what trained ones do.
+    """Train for a few steps with networks of random weights, which cost what trained ones do, and with one thread.
 
     FLOPs as torch counts them: two for a multiply-add of convolutions and matrix products, forward and backward.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), one_thread():
         teacher = models.build(spec.teacher, num_classes, dataset.image_size) if spec.teacher else None
         training = runs.assemble(spec, dataset, teacher)
         with FlopCounterMode(display=False) as counter:
             _seconds(training, dataset, 1, clock)  # which also warms up
         seconds = _seconds(training, dataset, timed_steps, clock)
     return Cost(seconds, float(counter.get_total_flops()), -(-len(dataset.train) // spec.batch_size))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Calculate with one thread, as each worker of a sweep does."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _seconds(training: Training, dataset: Dataset, steps: int, clock: Callable[[], float]) -> float:

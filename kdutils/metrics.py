@@ -74,10 +74,13 @@ def measure(
 ) -> Ranking:
     """As `rank_schemes`, but return the `Ranking`, which can also compare two schemes with an error."""
     wanted = _wanted(schemes)
-    window = _window(dataset, batch_size, k)
-    total = epochs * (len(dataset.train) // batch_size) if steps is None else steps
-    if total < 3 * window:
-        raise UserError(f"{total} steps are too few: take at least {3 * window}, three windows of K={k} images")
+    total, window = count_steps(dataset, epochs, steps, batch_size, k), k // (2 * batch_size)
+    if len(dataset.train) < k:
+        warnings.warn(
+            f"a window of K={k} is larger than the {len(dataset.train)} images of {dataset.name}: windows then repeat "
+            "images, and T. stddev says little",
+            stacklevel=3,
+        )
     if not temperature > 0:
         raise UserError(f"the teacher's temperature must be above 0, not {temperature}")
     settings = augment.settings(dataset, granularity)
@@ -108,21 +111,19 @@ def _wanted(schemes: str | Sequence[str | Scheme]) -> list[Scheme]:
     return wanted
 
 
-def _window(dataset: Dataset, batch_size: int, k: int) -> int:
-    """Mini-batches in a window of K images, with what cannot be measured refused."""
+def count_steps(dataset: Dataset, epochs: int, steps: int | None, batch_size: int, k: int) -> int:
+    """How many mini-batches a ranking takes; UserError for sizes of which no T. stddev with an error can come."""
     if batch_size < 2:
         raise UserError(f"a mini-batch needs at least 2 images, not {batch_size}")
     if k < 2 * batch_size or k % (2 * batch_size):
         raise UserError(f"k={k} must be a multiple of 2 x batch_size = {2 * batch_size} (x and x' together)")
     if len(dataset.train) < batch_size:
         raise UserError(f"{dataset.name} has {len(dataset.train)} images, fewer than one mini-batch of {batch_size}")
-    if len(dataset.train) < k:
-        warnings.warn(
-            f"a window of K={k} is larger than the {len(dataset.train)} images of {dataset.name}: windows then repeat "
-            "images, and T. stddev says little",
-            stacklevel=4,
-        )
-    return k // (2 * batch_size)
+    total = epochs * (len(dataset.train) // batch_size) if steps is None else steps
+    least = 3 * k // (2 * batch_size)
+    if total < least:
+        raise UserError(f"{total} steps are too few: take at least {least}, three windows of K={k} images")
+    return total
 
 
 @dataclass(frozen=True)

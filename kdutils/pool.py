@@ -140,7 +140,7 @@ class _Process:
 
     def _read(self, happened: "queue.Queue[tuple[_Process, Event | None]]") -> None:
         for line in self.process.stdout:
-            if line.endswith("\n"):  # a killed worker's last line may be cut
+            if line.startswith("[") and line.endswith("]\n"):  # a killed worker's last line may be cut
                 happened.put((self, Event(*json.loads(line))))
         happened.put((self, None))
 
@@ -148,7 +148,7 @@ class _Process:
         """Hand over a run. A worker that died unseen takes nothing: its end is reported as any other's."""
         self.key = key
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps(task) + "\n")
+            self.process.stdin.write(json.dumps({**task, "given": time.monotonic()}) + "\n")
             self.process.stdin.flush()
 
     def bury(self) -> str:

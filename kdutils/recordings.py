@@ -5,19 +5,15 @@ Chapters set them beside the paper's numbers; where one is not there yet, they s
 
 import hashlib
 import json
-import os
-import platform
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from kdutils import files
 from kdutils.errors import UserError, choose
+from kdutils.machine import made
 
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 NOT_YET = "not recorded yet"
@@ -75,18 +71,10 @@ def provenance(**facts: object) -> dict[str, object]:
 
     Of a path on this machine only the last part is kept; no host name is added.
     """
-    packages = ("kdutils", "torch", "torchvision", "numpy", "scipy", "pandas")
-    return {
-        **{
-            key: _without_folders(str(value)) if isinstance(value, str | Path) else value
-            for key, value in facts.items()
-        },
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": _machine(),
-        "versions": ", ".join(
-            ["Python " + platform.python_version(), *(f"{name} {version(name)}" for name in packages)]
-        ),
+    plain = {
+        key: _without_folders(str(value)) if isinstance(value, str | Path) else value for key, value in facts.items()
     }
+    return {**plain, **made()}
 
 
 def read(make: Callable[..., object], *names: str) -> object:
@@ -138,19 +126,3 @@ def _without_folders(text: str) -> str:
 def _last_part(path: str) -> str:
     """`/home/me/data/` -> `data`"""
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-
-
-def _machine() -> str:
-    """The processor, its cores and the GPU, if any."""
-    names = re.findall(r"^model name\s*:\s*(.+)$", _cpu_information(), re.MULTILINE)
-    cpu = names[0] if names else platform.processor() or platform.machine()
-    gpu = f", {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ""
-    return f"{cpu}, {os.cpu_count()} cores{gpu}, {platform.system()}"
-
-
-def _cpu_information() -> str:
-    """What Linux says of its processor, else nothing."""
-    try:
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return ""

@@ -16,9 +16,10 @@ from kdutils import augment, losses, metrics, models, seeds, training
 from kdutils.data import Dataset
 from kdutils.errors import UserError
 from kdutils.files import sha256
+from kdutils.machine import made
 from kdutils.models import Network
 from kdutils.specs import NO_SCHEME, RankSpec, RunSpec, Spec, load_cached
-from kdutils.store import RESULT, WEIGHTS, Store, default_store, set_aside
+from kdutils.store import MADE, RESULT, WEIGHTS, Store, default_store, set_aside
 
 CHECKPOINT_EPOCHS, CHECKPOINT_SECONDS = 5, 60  # a checkpoint after so many, whichever comes first
 
@@ -101,14 +102,29 @@ def load_student(spec: RunSpec, store: str | Path | None = None) -> Network:
     """The trained student of `spec`, training it first if need be, and anew where its weights are not what it left."""
     shelf, key = Store(store), spec.key()
     weights = shelf.path(key, WEIGHTS)
-    result = run(spec, store)
-    if not weights.is_file() or sha256(weights) != result.weights_sha256:
-        set_aside(shelf.path(key, RESULT), f"{WEIGHTS} is not what this run wrote")
+    run(spec, store)
+    if not has_student(shelf, key):
+        distrust(shelf, key)
         run(spec, store)
     dataset = load_cached(spec.dataset, spec.data_dir)
     model = models.build(spec.student, len(dataset.classes), dataset.image_size)
     models.load_weights(model, weights)
     return model.eval()
+
+
+def has_student(shelf: Store, key: str) -> bool:
+    """Whether the store has the run `key` with the weights that it ended in; results may travel without them."""
+    known, weights = shelf.read(key), shelf.path(key, WEIGHTS)
+    return known is not None and weights.is_file() and sha256(weights) == known["result"]["weights_sha256"]
+
+
+def distrust(shelf: Store, key: str) -> None:
+    """Set aside a result whose weights are not there, so that the run is made anew; with a warning."""
+    if shelf.read(key) is None or has_student(shelf, key):
+        return
+    with shelf.lock(key):  # another process may have done so meanwhile, and even made it anew
+        if shelf.read(key) is not None and not has_student(shelf, key):
+            set_aside(shelf.path(key, RESULT), f"{WEIGHTS} is not what this run wrote")
 
 
 def start(spec: RunSpec, store: str | Path | None = None) -> training.Training:
@@ -137,6 +153,7 @@ def assemble(spec: RunSpec, dataset: Dataset, teacher: Network | None) -> traini
         pick_ratio=spec.pick_ratio,
         seed=spec.seed,
         teacher_precision=spec.precision,
+        student_precision=spec.student_precision,
     )
 
 
@@ -183,7 +200,7 @@ def _finish(spec: RunSpec, progress: training.Training, shelf: Store, key: str) 
         train_losses=tuple(progress.losses),
         weights_sha256=sha256(shelf.path(key, WEIGHTS)),
     )
-    content = {"spec": spec.identity(), "result": result.model_dump(mode="json")}
+    content = {"spec": spec.identity(), "result": result.model_dump(mode="json"), MADE: made()}
     shelf.write(key, content)
     return content
 
@@ -196,24 +213,27 @@ def rank(spec: RankSpec, store: str | Path | None = None) -> pd.DataFrame:
         with shelf.lock(key):
             known = shelf.read(key)
             if known is None:
-                known = {"spec": spec.identity(), "rows": _measure(spec, shelf.folder).to_dict("records")}
+                rows = _measure(spec, shelf.folder).to_dict("records")
+                known = {"spec": spec.identity(), "rows": rows, MADE: made()}
                 shelf.write(key, known)
     return pd.DataFrame(known["rows"])
 
 
 def _measure(spec: RankSpec, store: Path) -> pd.DataFrame:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    student = None
+    dataset, student = spec.load_data(), None
+    steps = spec.steps or None
+    metrics.count_steps(dataset, spec.epochs, steps, spec.batch_size, spec.k)  # refuse before a teacher is trained
     if spec.student:
         whole = load_cached(spec.dataset, spec.data_dir)
         student = models.build(spec.student, len(whole.classes), whole.image_size)
         models.load_pretrained(student, spec.student_weights)
     return metrics.rank_schemes(
         load_teacher(spec, store).to(device),
-        spec.load_data().resident(device),
+        dataset.resident(device),
         spec.schemes,
         epochs=spec.epochs,
-        steps=spec.steps or None,
+        steps=steps,
         batch_size=spec.batch_size,
         k=spec.k,
         granularity=spec.granularity,

@@ -3,10 +3,19 @@
 Frozen, validated by name before any work, and hashed by content, so that the same question is never answered twice.
 """
 
+import re
 from functools import lru_cache
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from kdutils import augment, data, losses, models, training
 from kdutils.errors import UserError, choose
@@ -53,6 +62,15 @@ class Spec(BaseModel):
                 said if first["type"] == "value_error" else f"{name}: {said} (got {first['input']!r})"
             ) from None
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_number(cls, value: object, info: ValidationInfo) -> object:
+        """Pydantic reads the text 0-2, which somebody may mean as a range, as -2."""
+        whole = cls.model_fields[info.field_name].annotation is int
+        if whole and isinstance(value, str) and not re.fullmatch(r"\s*[+-]?\d+\s*", value):
+            raise ValueError(f"{info.field_name}: Input should be a valid integer (got {value!r})")
+        return value
+
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, name: str) -> str:
@@ -63,7 +81,7 @@ class Spec(BaseModel):
     def _known_network(cls, name: str) -> str:
         return choose("network", name, models.NETWORKS) if name else name
 
-    @field_validator("precision")
+    @field_validator("precision", "student_precision", check_fields=False)
     @classmethod
     def _known_precision(cls, name: str) -> str:
         return choose("precision", name, PRECISIONS)
@@ -104,6 +122,7 @@ class RunSpec(Spec):
     tau: float = Field(4.0, gt=0, description="temperature of the distillation loss")
     alpha: float = Field(0.9, ge=0, le=1, description="weight of the teacher's term (Eq. 1)")
     kl_on_x: float = Field(0, ge=0, description="weight of KL(x) beside a feature method's term (Table 1's CRD: 1)")
+    student_precision: str = Field("float32", description="of the training student: float32, or bfloat16 autocast")
     x_prime: losses.XPrime = Field("kl", description="the loss of x': kl alone (the paper), or all terms of x")
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from kdutils.errors import UserError
 from kdutils.files import atomic, write_text
 
 RESULT, CHECKPOINT, WEIGHTS = "result.json", "checkpoint.pt", "weights.safetensors"
+MADE = "made"  # in a result: when and where it was made, which is no part of the answer
 
 
 class Busy(UserError):
@@ -81,6 +82,10 @@ class Store:
             set_aside(path, f"{type(error).__name__}")
             return None
 
+    def epochs(self, key: str) -> int:
+        """How far the last checkpoint of `key` is; 0 where there is none."""
+        return len((self.read_checkpoint(key) or {"losses": []})["losses"])
+
     def write_checkpoint(self, key: str, state: dict) -> None:
         """Replace the checkpoint of `key`."""
         with atomic(self.path(key, CHECKPOINT)) as partial:
@@ -140,6 +145,8 @@ def set_aside(path: Path, why: str) -> None:
     aside = path.with_name(f"{path.name}.damaged")
     try:
         os.replace(path, aside)
+    except FileNotFoundError:  # another process has just done so
+        return
     except OSError as error:
         raise UserError(f"{path} cannot be used ({why}), and not set aside either: {error.strerror}") from error
     warnings.warn(f"{path} cannot be used ({why}); set aside as {aside.name} and made anew", stacklevel=3)

@@ -16,7 +16,7 @@ from kdutils import augment, data, losses, models
 from kdutils.board import PATIENCE, Board, Job
 from kdutils.errors import UserError
 from kdutils.pool import Engine, InProcess, Pool, default_workers
-from kdutils.runs import RunSpec, teacher_spec, title
+from kdutils.runs import RunSpec, distrust, has_student, teacher_spec, title
 from kdutils.specs import NO_SCHEME
 from kdutils.store import Store
 
@@ -41,6 +41,8 @@ def _spec(values: dict[str, Any]) -> RunSpec:
         teacher, slash, student = values.pop("pair").partition("/")
         if not slash:
             raise UserError(f"a pair is written teacher/student, such as resnet56/resnet20, not {teacher!r}")
+        if twice := {"teacher", "student"} & values.keys():
+            raise UserError(f"a pair names teacher and student; leave out the pair, or {' and '.join(sorted(twice))}")
         values |= {"teacher": teacher, "student": student}
     if "student" not in values:
         raise UserError("name at least one student, or a pair teacher/student")
@@ -70,6 +72,8 @@ def sweep(
     jobs = plan(specs, shelf)
     if jobs:
         shelf.check()
+        for key in jobs:
+            distrust(shelf, key)
         engine = _engine(jobs, default_workers() if workers is None else workers, scheduler)
         _drive(jobs, engine, shelf, budget)
         _warn(jobs)
@@ -77,20 +81,23 @@ def sweep(
 
 
 def plan(specs: Iterable[RunSpec], shelf: Store) -> dict[str, Job]:
-    """What is to be made, by key, teachers before their students; nothing twice, nothing that the store holds."""
+    """What is to be made, by key, in the order asked for; nothing twice, nothing that the store holds.
+
+    A teacher comes right before the first of its students, so that a sweep cut short by its budget has finished what
+    was asked for first. One whose weights are not in the store (any more) is to be made, whatever its result says.
+    """
     jobs: dict[str, Job] = {}
     for spec in specs:
         needs = ""
         if spec.teacher and not spec.teacher_weights:
             teacher = teacher_spec(spec)
             needs = teacher.key()
-            if needs not in jobs and shelf.read(needs) is None:
+            if needs not in jobs and not has_student(shelf, needs):
                 jobs[needs] = Job(teacher)
         key = spec.key()
         if key not in jobs and shelf.read(key) is None:
             jobs[key] = Job(spec, needs if needs in jobs else "")
-    teachers = {job.needs for job in jobs.values()}
-    return dict(sorted(jobs.items(), key=lambda item: item[0] not in teachers))
+    return jobs
 
 
 def _engine(jobs: dict[str, Job], workers: int, scheduler: str | None) -> Engine:

@@ -16,10 +16,10 @@ from tqdm import tqdm
 from kdutils import augment, seeds
 from kdutils.augment import Augmented, Scheme
 from kdutils.data import Dataset, Split, batches, shuffled
-from kdutils.errors import UserError
+from kdutils.errors import UserError, choose
 from kdutils.losses import Method, Targets
 from kdutils.models import Features, Network
-from kdutils.models.inference import CPU_CHUNK, for_inference
+from kdutils.models.inference import CPU_CHUNK, PRECISIONS, for_inference
 
 MILESTONES = (150 / 240, 180 / 240, 210 / 240)  # of the epochs; the learning rate is divided by 10 after each
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
@@ -72,7 +72,8 @@ class Training:
 
     `scheme` None trains on x alone (the original KD, or a teacher's training). All randomness comes from `seed` by
     name and epoch, so an epoch gives the same result whether or not the process was restarted before it. The network's
-    own starting weights are the caller's. `teacher_precision` "bfloat16" lets the teacher answer sooner, in 16 bits.
+    own starting weights are the caller's. `teacher_precision` "bfloat16" lets the teacher answer sooner, in 16 bits;
+    `student_precision` "bfloat16" trains under autocast: activations in 16 bits, weights and losses in 32.
     """
 
     student: Network
@@ -86,10 +87,12 @@ class Training:
     pick_ratio: float = 0.5
     seed: int = 0
     teacher_precision: str = "float32"
+    student_precision: str = "float32"
     epochs_done: int = 0
     losses: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        choose("precision", self.student_precision, PRECISIONS)
         self.device = next(self.student.parameters()).device
         self.settings = augment.settings(self.dataset, self.granularity)
         self.runs = augment.pool_runs(self.pick_ratio) if self.scheme and self.scheme.pick else 1
@@ -131,15 +134,15 @@ class Training:
         x = STANDARD[self.standard](x0, len(x0), generator, self.settings)
         x_in = self._normalise(x)
         if self.scheme is None:
-            loss = self.method.on_x(self.student.features(x_in), self._teach(x_in), targets)
+            loss = self.method.on_x(self._learn(x_in), self._teach(x_in), targets)
         else:
             pool = self.scheme(x, generator, self.settings, self.runs)
             pool_in = self._normalise(pool.x)
             teacher = self._teach(torch.cat([x_in, pool_in]))
             kept = self._keep(pool_in, teacher, len(x))
-            loss = self.method.on_x(self.student.features(x_in), _part(teacher, slice(len(x))), targets)
+            loss = self.method.on_x(self._learn(x_in), _part(teacher, slice(len(x))), targets)
             loss = loss + self.method.on_x_prime(
-                self.student.features(pool_in[kept]), _part(teacher, len(x) + kept), _mixed(targets, pool.take(kept))
+                self._learn(pool_in[kept]), _part(teacher, len(x) + kept), _mixed(targets, pool.take(kept))
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -148,6 +151,14 @@ class Training:
 
     def _normalise(self, x: Tensor) -> Tensor:
         return self.dataset.normalise(x).contiguous(memory_format=torch.channels_last)
+
+    def _learn(self, x: Tensor) -> Features:
+        """The student's outputs for normalised images; for the losses they leave autocast's 16 bits."""
+        if self.student_precision == "float32":
+            return self.student.features(x)
+        with torch.autocast(x.device.type, PRECISIONS[self.student_precision]):
+            maps, pooled, logits = self.student.features(x)
+        return Features(tuple(each.float() for each in maps), pooled.float(), logits.float())
 
     @torch.no_grad()
     def _teach(self, x: Tensor) -> Features | None:
@@ -166,7 +177,7 @@ class Training:
             return augment.pick(teacher.logits[n:], n)
         if self.scheme.pick == "student":
             self.student.eval()
-            logits = self.student(pool_in)
+            logits = self._learn(pool_in).logits
             self.student.train()
             return augment.pick(logits, n)
         return torch.arange(n, device=pool_in.device)

@@ -1,7 +1,7 @@
 """A worker process: `python -m kdutils.worker` makes runs, one after another, as its standard input asks for them.
 
-One JSON line in is a task, `{"spec": {...}, "store": folder, "seconds": time left or null}`; one JSON line out an
-event. Results go through the store only. When its input ends or its reader is gone, so is the worker.
+One JSON line in is a task, `{"values": {...}, "store": folder, "seconds": time left or null, "given": when}`; one JSON
+line out an event. Results go through the store only. When its input ends or its reader is gone, so is the worker.
 """
 
 import json
@@ -66,7 +66,8 @@ def perform(
 ) -> Event:
     """Make the run with these fields and say how it ended; epochs and warnings are reported on the way.
 
-    Only Ctrl-C and a kill get out of here as anything else than an event.
+    Only Ctrl-C, a kill and an error of the GPU itself get out of here as anything else than an event. After the last
+    nothing works on that GPU in this process any more: it has to end, and another one to go on.
     """
     key = ""
     with ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
@@ -83,6 +84,8 @@ def perform(
             end = Event(key, "stopped", text=str(error))
         except UserError as error:
             end = Event(key, "failed", text=str(error))
+        except torch.AcceleratorError:
+            raise
         except Exception as error:  # whatever it is, it must not take the other runs with it
             end = Event(key, "failed", text=_keep_traceback(error, store, key))
     for warning in caught:
@@ -115,8 +118,12 @@ def main() -> None:
 
     try:
         for line in sys.stdin:
+            task = json.loads(line)
+            given = task.pop("given", time.monotonic())
+            if task.get("seconds") is not None:  # this process may have taken a while to start
+                task["seconds"] -= time.monotonic() - given
             if not stopping.is_set():
-                report(perform(**json.loads(line), report=report, asked=stopping.is_set))
+                report(perform(**task, report=report, asked=stopping.is_set))
     except BrokenPipeError:  # the sweep is gone; every finished epoch of the last minute is in a checkpoint
         os._exit(1)
 

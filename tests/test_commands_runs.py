@@ -1,5 +1,6 @@
 """`kdutils rank`, `train`, `sweep` and `results`, as people type them."""
 
+import contextlib
 import json
 import shlex
 import zipfile
@@ -143,6 +144,8 @@ def test_grids_come_from_toml_and_yaml_and_flags_come_on_top(tmp_path: Path) -> 
     first, second = grids(tmp_path / "g.toml", {"seed": ["7"]})
     assert first == {"dataset": "digits", "seed": ["7"], "lr": 0.1}
     assert len(second["scheme"]) == 9
+    several = grids(None, {"scheme": ["none", "all"]})[0]["scheme"]
+    assert several == ["none", *second["scheme"]]
     (tmp_path / "g.yaml").write_text("pair: [tiny/tiny]\nseed: 3\n")
     assert grids(tmp_path / "g.yaml", {}) == [{"pair": ["tiny/tiny"], "seed": 3}]
 
@@ -184,6 +187,42 @@ def test_results_travel_and_are_never_overwritten(store: Store, tmp_path: Path) 
     assert error == f"kdutils: these results differ from ours, which were kept: {edited}\n"
     assert other.read(edited)["result"]["test_loss"] == 0.0
     assert edited in run("results", "list", "--store", other.folder)[1]
+
+
+def test_unfinished_runs_travel_with_the_weights_and_the_further_checkpoint_wins(store: Store, tmp_path: Path) -> None:
+    spec = RunSpec(student="tiny", method="ce", images_per_class=13, epochs=4)
+    stores = [store.folder, tmp_path / "ahead", tmp_path / "done"]
+    for stop, folder in zip((1, 3, 4), stores, strict=True):
+        with contextlib.suppress(runs.Stopped):
+            runs.run(spec, folder, watch=lambda done, stop=stop: done == stop)
+        run("results", "export", folder / "packed.zip", "--weights", "--store", folder)
+    assert "0 differ; 1 unfinished" in run("results", "import", stores[1] / "packed.zip")[1]
+    assert store.epochs(spec.key()) == 3
+    assert "; 1 unfinished" not in run("results", "import", stores[1] / "packed.zip")[1]  # not further than ours
+    assert runs.run(spec) == runs.run(spec, stores[2])
+    assert "0 new, 1 known, 0 differ" in run("results", "import", stores[2] / "packed.zip")[1]
+
+
+def test_a_recorded_sweep_says_what_it_was_asked_for_and_where_it_was_made(store, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(recordings, "RESULTS", tmp_path / "results")
+    (tmp_path / "study.toml").write_text('pair = "tiny/tiny"\nteacher_epochs = 1\nepochs = 1\nimages_per_class = 13\n')
+    words = ["sweep", "--file", tmp_path / "study.toml", "--seed", "0,1", "--record", "study"]
+    code, out, _ = run(*words, "--budget", "0s")
+    assert code == 1
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("kdutils.machine.machine", lambda: "a GPU")
+        code, out, error = run(*words)
+    assert (code, error) == (0, "")
+    assert "2 of 2 runs recorded as study" in out
+    table, facts = report.recorded("study"), report.recorded_provenance("study")
+    assert list(table.seed) == [0, 1]
+    assert facts["command"] == "kdutils sweep --file study.toml --seed 0,1"
+    assert (facts["machine"], facts["planned_runs"]) == ("a GPU", 2)
+    teacher = RunSpec(student="tiny", method="ce", epochs=1)
+    accuracy = runs.run(teacher).test_accuracy
+    assert facts["teacher_test_accuracy"] == f"tiny {round(accuracy, 2)}"
+    run("results", "record", "again")  # here and now, of what was made there
+    assert report.recorded_provenance("again")["machine"] == "a GPU"
 
 
 def test_a_packed_file_cannot_write_outside_the_store(tmp_path: Path) -> None:

@@ -328,3 +328,10 @@ def test_a_student_picks_for_its_scheme(ranking, teacher_file, tmp_path):
     found = runs.rank(with_student, tmp_path).set_index("scheme")
     assert found.loc["cutmixpick_s"].notna().all()
     assert runs.rank(ranking, tmp_path).set_index("scheme").loc["cutmixpick_s"].drop("n_u").isna().all()
+
+
+def test_a_ranking_too_short_for_an_error_is_refused_before_its_teacher_is_trained(tmp_path):
+    spec = RankSpec(teacher="tiny", teacher_epochs=1, steps=14)
+    with pytest.raises(UserError, match="14 steps are too few: take at least 15"):
+        runs.rank(spec, tmp_path)
+    assert not list(tmp_path.rglob("*.json"))

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from kdutils import augment, pool, runs, sweep
+from kdutils import augment, estimate, pool, runs, sweep
 from kdutils.board import DEATHS, Board
 from kdutils.errors import UserError
 from kdutils.specs import RunSpec
-from kdutils.store import RESULT, Store
+from kdutils.store import RESULT, WEIGHTS, Store
 from kdutils.worker import TRACEBACK, Event, perform
 
 TINY = {"student": "tiny", "method": "ce", "images_per_class": 13, "epochs": 1}
@@ -41,6 +41,8 @@ def test_a_pair_names_teacher_and_student_and_the_teachers_file() -> None:
         ({"pair": "resnet56"}, "a pair is written teacher/student"),
         ({"scheme": "none"}, "name at least one student"),
         ({"student": "tiny", "method": "kd"}, "needs a teacher"),
+        ({"pair": "tiny/tiny", "student": "resnet8"}, "leave out the pair, or student"),
+        ({"student": "tiny", "method": "ce", "seed": "0-2"}, r"seed: Input should be a valid integer \(got '0-2'\)"),
     ],
 )
 def test_a_grid_that_cannot_be_is_refused(lists: dict, complaint: str) -> None:
@@ -53,13 +55,26 @@ def test_an_empty_sweep_is_refused(tmp_path: Path) -> None:
         sweep.sweep([], tmp_path)
 
 
-def test_the_plan_trains_each_teacher_once_before_its_students(tmp_path: Path) -> None:
-    specs = sweep.grid(pair="tiny/tiny", scheme=["none", "cutmix"], seed=[0, 1], teacher_epochs=[2, 3])
+def test_the_plan_trains_each_teacher_once_right_before_its_first_student(tmp_path: Path) -> None:
+    specs = sweep.grid(pair="tiny/tiny", teacher_epochs=[2, 3], scheme=["none", "cutmix"], seed=[0, 1])
     jobs = sweep.plan([*specs, specs[0]], Store(tmp_path))
-    teachers = [runs.teacher_spec(specs[n]).key() for n in (0, 1)]
-    assert list(jobs)[:2] == teachers
-    assert list(jobs)[2:] == [spec.key() for spec in specs]
-    assert [job.needs for job in jobs.values()] == ["", "", *teachers * 4]
+    first, second = (runs.teacher_spec(specs[n]).key() for n in (0, 4))
+    keys = [spec.key() for spec in specs]
+    assert list(jobs) == [first, *keys[:4], second, *keys[4:]]
+    assert [job.needs for job in jobs.values()] == ["", *[first] * 4, "", *[second] * 4]
+
+
+def test_a_teacher_whose_weights_did_not_travel_is_planned_and_trained_once(tmp_path: Path) -> None:
+    specs, store = sweep.grid(pair="tiny/tiny", teacher_epochs=1, epochs=1, seed=[0, 1]), Store(tmp_path)
+    teacher = runs.teacher_spec(specs[0])
+    runs.run(teacher, tmp_path)
+    store.path(teacher.key(), WEIGHTS).unlink()
+    assert next(iter(sweep.plan(specs, store))) == teacher.key()
+    assert store.read(teacher.key()) is not None  # a plan changes nothing
+    with pytest.warns(UserWarning, match="not what this run wrote"):
+        table = sweep.sweep(specs, tmp_path, workers=2)
+    assert set(table.status) == {"done"}
+    assert runs.has_student(store, teacher.key())
 
 
 def test_a_sweep_gives_what_the_runs_alone_give_and_makes_nothing_twice(
@@ -106,6 +121,40 @@ def test_an_unexpected_error_leaves_its_traceback_beside_the_run(
     path = tmp_path / end.key / TRACEBACK
     assert end == Event(RunSpec(**TINY).key(), "failed", text=f"ZeroDivisionError: of all things (traceback in {path})")
     assert "in broken" in path.read_text()
+
+
+def test_an_error_of_the_gpu_itself_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After it every other run in this process would fail too; the sweep gives the run to a new one."""
+
+    def broken(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(runs, "start", broken)
+    with pytest.raises(torch.AcceleratorError):
+        perform(TINY, str(tmp_path))
+
+
+def test_what_costs_alike_is_measured_once_and_what_does_not_is_not(tmp_path: Path) -> None:
+    def kinds(**lists: object) -> int:
+        jobs = sweep.plan(sweep.grid(pair="tiny/tiny", **lists), Store(tmp_path))
+        return len({job.cost_alike() for job in jobs.values() if job.needs})
+
+    assert kinds(scheme=["identity", "cutmix"], seed=[0, 1], epochs=[1, 2]) == 1
+    assert kinds(scheme=["none", "cutmix", "cutmixpick_s", "cutmixpick_t"]) == 4
+    assert kinds(precision=["float32", "bfloat16"]) == 2
+    assert kinds(method="cc", scheme="cutmix", x_prime=["kl", "all"]) == 2
+
+
+def test_an_estimate_is_for_workers_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(estimate, "_seconds", lambda *_: seen.append(torch.get_num_threads()) or 1.0)
+    torch.set_num_threads(2)
+    try:
+        estimate.cost(RunSpec(**TINY))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert seen == [1, 1]
 
 
 def test_a_missing_weights_file_is_refused_before_anything_runs(tmp_path: Path) -> None:
@@ -212,7 +261,7 @@ def test_students_start_once_their_teacher_is_done(tmp_path: Path) -> None:
 
 
 def test_a_run_is_given_up_when_its_workers_die_and_it_gets_no_further(tmp_path: Path) -> None:
-    told = Told(tmp_path, student="tiny", method="ce", pair=["tiny/tiny"])
+    told = Told(tmp_path, method="ce")
     key = told.start()
     told.tell(key, "done")
     key = told.keys[1]

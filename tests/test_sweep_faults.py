@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from kdutils import pool, runs, sweep
 from kdutils.board import DEATHS, Board
 from kdutils.errors import UserError
 from kdutils.specs import RunSpec
-from kdutils.store import CHECKPOINT, RESULT, WEIGHTS, Busy, Store
+from kdutils.store import CHECKPOINT, RESULT, WEIGHTS, Busy, Store, set_aside
 from kdutils.worker import Event, perform
 
 TINY = {"student": "tiny", "method": "ce", "images_per_class": 13, "epochs": 3}
@@ -176,7 +177,29 @@ def test_a_worker_whose_sweep_is_gone_ends_with_its_epoch(tmp_path: Path) -> Non
         assert store.read(spec.key()) is None
 
 
+def test_the_time_that_a_worker_takes_to_start_counts(tmp_path: Path) -> None:
+    """Else a run would go on after the sweep's end, which then kills it without a checkpoint."""
+    values = RunSpec(**TINY | {"epochs": 100_000}).model_dump()
+    given = time.monotonic() - 1001.0
+    task = {"values": values, "store": str(tmp_path), "seconds": 1000.0, "given": given}
+    done = subprocess.run(pool.WORKER, input=json.dumps(task) + "\n", stdout=subprocess.PIPE, text=True, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event[1] for event in events] == ["epoch", "stopped"]
+    assert "after 0 of 100000 epochs" in events[-1][4]
+
+
+@pytest.mark.parametrize("sabotage", [lambda path: path.write_text("{"), lambda path: None], ids=["damaged", "whole"])
+def test_two_processes_may_set_the_same_file_aside(tmp_path: Path, sabotage: Callable[[Path], None]) -> None:
+    path = tmp_path / "result.json"
+    sabotage(path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        set_aside(path, "it is damaged")
+    assert len(caught) == path.with_name("result.json.damaged").exists()
+
+
 HARSH = """
+print("a library's greeting")
 import os, sys
 line = sys.stdin.readline()
 print('["", "epoch", 0, 0.0, ""]', flush=True)

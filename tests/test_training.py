@@ -298,3 +298,15 @@ def test_an_impossible_share_or_granularity_is_refused_before_training(few, teac
         make(few, teacher, "cutmixpick_t", pick_ratio=0.4)
     with pytest.raises(UserError, match="unknown granularity"):
         make(few, teacher, "cutmix", granularity="pixel")
+
+
+def test_a_student_in_bfloat16_learns_nearly_the_same_and_keeps_its_weights_in_float32(few, teacher):
+    made = {name: make(few, teacher, "mixup", student_precision=name) for name in ("float32", "bfloat16")}
+    exact, short = (progress.epoch() for progress in made.values())
+    assert 0 < abs(exact - short) < 0.02 * exact
+    assert {weights.dtype for weights in made["bfloat16"].student.parameters()} == {torch.float32}
+
+
+def test_an_unknown_precision_of_the_student_is_refused(few, teacher):
+    with pytest.raises(UserError, match=r"float16.*float32, bfloat16"):
+        make(few, teacher, "mixup", student_precision="float16")

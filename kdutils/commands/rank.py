@@ -7,7 +7,7 @@ import typer
 
 from kdutils import report, runs, training
 from kdutils.commands import flags, output
-from kdutils.specs import RankSpec
+from kdutils.specs import RankSpec, Spec
 
 
 @flags.flags_of(RankSpec)
@@ -27,7 +27,7 @@ def rank(
     if out:
         output.write_table(out, table, describe(spec))
     if record:
-        facts = {"note": note, "teacher_test_accuracy": _accuracy(spec, store)}
+        facts = {"note": note, "teacher_test_accuracy": teacher_accuracy(spec, store)}
         report.write_recorded(record, table, {**describe(spec), **facts})
 
 
@@ -41,7 +41,7 @@ def describe(spec: RankSpec) -> dict[str, object]:
     )
 
 
-def _accuracy(spec: RankSpec, store: Path | None) -> float:
+def teacher_accuracy(spec: Spec, store: Path | None) -> float:
     """The teacher's test accuracy in per cent: what a reader of a recorded ranking wants to know of it."""
     teacher, dataset = runs.load_teacher(spec, store), spec.load_data()
     return round(training.evaluate(teacher, dataset, dataset.test).accuracy, 2)

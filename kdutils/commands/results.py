@@ -26,9 +26,9 @@ def list_(store: output.StoreOption = None) -> None:
 def export(
     path: Annotated[Path, typer.Argument(help="The zip file to write.")],
     store: output.StoreOption = None,
-    weights: Annotated[bool, typer.Option("--weights", help="Put the students' weights in too.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Put in weights and checkpoints too.")] = False,
 ) -> None:
-    """Pack the results of a store into a zip file."""
+    """Pack the results of a store into a zip file; with --weights, all that a sweep elsewhere needs to go on."""
     typer.echo(f"{exchange.pack(Store(store), path, weights)} results in {path}")
 
 
@@ -42,7 +42,9 @@ def import_(
     with output.plain_warnings():
         for source in sources:
             merged = exchange.merge(source, Store(store))
-            typer.echo(f"{source}: {len(merged.added)} new, {len(merged.same)} known, {len(merged.differing)} differ")
+            begun = f"; {len(merged.begun)} unfinished" if merged.begun else ""
+            counts = f"{len(merged.added)} new, {len(merged.same)} known, {len(merged.differing)} differ"
+            typer.echo(f"{source}: {counts}{begun}")
             differing += merged.differing
     if differing:
         raise UserError(f"these results differ from ours, which were kept: {', '.join(differing)}")
@@ -60,7 +62,8 @@ def record(
         "command": flags.words("results record", {}, [name, *(f"--where={rule}" for rule in where or [])]),
         **{field: _values(table[field]) for field in ("dataset", "teacher", "student", "method", "epochs", "seed")},
     }
-    report.write_recorded(name, table, report.provenance(**facts))
+    made = exchange.origin(Store(store), table["key"])  # where the runs were made, which may not be here
+    report.write_recorded(name, table, {**report.provenance(**facts), **made})
     typer.echo(f"{len(table)} results recorded as {name}")
 
 

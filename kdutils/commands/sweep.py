@@ -10,13 +10,15 @@ import pandas as pd
 import typer
 import yaml
 
-from kdutils import augment, report
+from kdutils import augment, exchange, report
 from kdutils import sweep as sweeping
 from kdutils.board import Job
 from kdutils.commands import flags, output
+from kdutils.commands.rank import teacher_accuracy
 from kdutils.errors import UserError, choose
 from kdutils.estimate import estimate
 from kdutils.pool import default_workers
+from kdutils.runs import teacher_spec
 from kdutils.specs import RunSpec
 from kdutils.store import Store
 
@@ -39,12 +41,14 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would run, with an estimate.")] = False,
     print_commands: Annotated[bool, typer.Option("--print-commands", help="Only print one command a line.")] = False,
     out: Annotated[Path | None, typer.Option(help="CSV file for the table.")] = None,
+    record: Annotated[str, typer.Option(help="Also record what is done for the book under this name.")] = "",
 ) -> None:
     """Make every run of a grid that the store does not hold yet; each flag takes a value, or several with commas.
 
     Stopped or killed, the same command goes on from there. The exit status is 1 if a run failed.
     """
     output.check_output(out)
+    report.check_name(record or "none")
     seconds = read_duration(budget) if budget else None
     specs = [spec for values in grids(file, lists) for spec in sweeping.grid(**values)]
     if dry_run or print_commands:
@@ -54,9 +58,11 @@ def sweep(
     with output.plain_warnings():
         table = sweeping.sweep(specs, store, workers, seconds, scheduler or None)
     show(table)
+    command = flags.words("sweep", {**({"file": [file]} if file else {}), **lists})
     if out:
-        facts = report.provenance(command=flags.words("sweep", lists), **({"file": file} if file else {}))
-        output.write_table(out, table.drop(columns="data_dir"), facts)
+        output.write_table(out, table.drop(columns="data_dir"), report.provenance(command=command))
+    if record:
+        write_record(record, specs, Store(store), command)
     if (table.status == "failed").any():
         raise typer.Exit(1)
 
@@ -71,9 +77,17 @@ def grids(file: Path | None, lists: dict[str, list[str]]) -> list[dict[str, Any]
     for values in joined:
         for name in values:
             choose("field of a grid", name, ["pair", *RunSpec.model_fields])
-        if values.get("scheme") in ("all", ["all"]):
-            values["scheme"] = list(augment.SCHEMES)
+        if "scheme" in values:
+            values["scheme"] = _schemes(values["scheme"])
     return joined
+
+
+def _schemes(named: Any) -> Any:
+    """The names with `all` replaced by the nine schemes; `none` is not among them."""
+    names = [named] if isinstance(named, str) else named
+    if not isinstance(names, list):
+        return named
+    return [scheme for name in names for scheme in (augment.SCHEMES if name == flags.ALL else [name])]
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -103,6 +117,37 @@ def show(table: pd.DataFrame) -> None:
     typer.echo(output.printed(table[[*fields, "test_loss", "test_accuracy", "status"]]))
     counts = table.status.value_counts()
     typer.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
+
+
+def write_record(name: str, specs: list[RunSpec], store: Store, command: str) -> None:
+    """Record those of the runs that are in the store, with where they were made and how good their teachers are."""
+    asked = {spec.key(): spec for spec in specs}
+    table = exchange.table(store)
+    place = table["key"].map({key: place for place, key in enumerate(asked)})
+    table = (
+        table.assign(place=place).dropna(subset="place").sort_values("place", ignore_index=True).drop(columns="place")
+    )
+    if table.empty:
+        raise UserError("no run of this sweep is done, so there is nothing to record")
+    taught = {asked[key].teacher: asked[key] for key in table["key"] if asked[key].teacher}
+    accuracies = [f"{name} {_accuracy(spec, store)}" for name, spec in taught.items()]
+    facts = {
+        "command": command,
+        "runs": len(table),
+        "planned_runs": len(asked),
+        "teacher_test_accuracy": ", ".join(accuracies),
+    }
+    made = exchange.origin(store, table["key"])  # on other machines, perhaps
+    report.write_recorded(name, table, {**report.provenance(**facts), **made})
+    typer.echo(f"{len(table)} of {len(asked)} runs recorded as {name}")
+
+
+def _accuracy(spec: RunSpec, store: Store) -> float | str:
+    """The teacher's test accuracy in per cent; one of our own is not trained for it."""
+    if spec.teacher_weights:
+        return teacher_accuracy(spec, store.folder)
+    known = store.read(teacher_spec(spec).key())
+    return round(known["result"]["test_accuracy"], 2) if known else "not in the store"
 
 
 def show_plan(specs: list[RunSpec], jobs: dict[str, Job], workers: int | None) -> None:
