@@ -57,6 +57,11 @@ AIMS = (
         "train_released_cutmixpick_t",
         "train_bfloat16",
     ),
+    Aim(
+        "KD+CutMixPick step, teacher and student in bfloat16: released / ours",
+        "train_released_cutmixpick_t",
+        "train_both_bfloat16",
+    ),
     Aim("KD+CutMixPick step: ours / sum of its forwards and backwards", "train_cutmixpick_t", "train_parts", most=1.2),
 )
 
@@ -134,7 +139,9 @@ def _works() -> Iterator[tuple[str, Work, float]]:
             TRAIN_STEPS,
         )
         yield f"train_{name}", _training(teacher, few, SCHEMES[name]).epoch, TRAIN_STEPS
-    yield "train_bfloat16", _training(teacher, few, SCHEMES["cutmixpick_t"], "bfloat16").epoch, TRAIN_STEPS
+    for name, student_precision in (("train_bfloat16", "float32"), ("train_both_bfloat16", "bfloat16")):
+        training = _training(teacher, few, SCHEMES["cutmixpick_t"], "bfloat16", student_precision)
+        yield name, training.epoch, TRAIN_STEPS
     frozen, other = reader(teacher), network(STUDENT, 1).train().to(memory_format=torch.channels_last)
     yield "train_parts", lambda: _parts(frozen, other, x), 1
 
@@ -157,10 +164,25 @@ def _pipeline(images: Dataset) -> torch.Tensor:
     return x_in.contiguous(memory_format=torch.channels_last)
 
 
-def _training(teacher: Network, images: Dataset, scheme: Scheme, precision: str = "float32") -> Training:
+def _training(
+    teacher: Network,
+    images: Dataset,
+    scheme: Scheme,
+    teacher_precision: str = "float32",
+    student_precision: str = "float32",
+) -> Training:
     schedule = Schedule(epochs=1000, batch_size=BATCH)
     student, method = network(STUDENT, 1), losses.build("kd", TAU, ALPHA)
-    return Training(student, method, images, schedule, teacher, scheme, teacher_precision=precision)
+    return Training(
+        student,
+        method,
+        images,
+        schedule,
+        teacher,
+        scheme,
+        teacher_precision=teacher_precision,
+        student_precision=student_precision,
+    )
 
 
 def _parts(teacher: torch.nn.Module, student: Network, x: torch.Tensor) -> None:
