@@ -63,6 +63,35 @@ def test_a_budget_stops_the_runs_on_a_cluster_with_their_checkpoints(
         pass  # nobody works on it any more
 
 
+def test_what_goes_wrong_on_a_worker_fails_its_run_in_its_own_words(
+    dask: "distributed.LocalCluster", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where kdutils is not installed there; it is no death, and not tried again."""
+    monkeypatch.setattr(cluster, "perform_on_worker", divide)
+    with pytest.warns(UserWarning, match="1 of 1 runs failed"):
+        table = sweep.sweep(sweep.grid(**TINY, epochs=1), tmp_path, scheduler=dask.scheduler_address)
+    assert table.error[0] == "on its Dask worker: ZeroDivisionError: division by zero"
+
+
+def divide(task: dict, topic: str) -> float:
+    return 1 / 0
+
+
+def test_workers_get_whole_paths_of_what_lies_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    assert cluster._absolute("data") == str(tmp_path / "data")
+    assert [cluster._absolute(name) for name in ("crd", "")] == ["crd", ""]  # a publisher of weights; the default
+
+
+def test_a_scheduler_without_workers_is_said_to_be_waited_for(tmp_path: Path) -> None:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs="CRITICAL") as empty:
+        specs = sweep.grid(**TINY, epochs=1)
+        with pytest.warns(UserWarning, match="has no workers yet; waiting"):
+            table = sweep.sweep(specs, tmp_path, scheduler=empty.scheduler_address, budget=1)
+    assert list(table.status) == ["waiting"]
+
+
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.2)
     with pytest.raises(UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
