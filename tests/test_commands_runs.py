@@ -189,7 +189,9 @@ def test_results_travel_and_are_never_overwritten(store: Store, tmp_path: Path) 
     assert edited in run("results", "list", "--store", other.folder)[1]
 
 
-def test_unfinished_runs_travel_with_the_weights_and_the_further_checkpoint_wins(store: Store, tmp_path: Path) -> None:
+def test_unfinished_runs_travel_with_the_weights_and_the_further_checkpoint_wins(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = RunSpec(student="tiny", method="ce", images_per_class=13, epochs=4)
     stores = [store.folder, tmp_path / "ahead", tmp_path / "done"]
     for stop, folder in zip((1, 3, 4), stores, strict=True):
@@ -199,6 +201,7 @@ def test_unfinished_runs_travel_with_the_weights_and_the_further_checkpoint_wins
     assert "0 differ; 1 unfinished" in run("results", "import", stores[1] / "packed.zip")[1]
     assert store.epochs(spec.key()) == 3
     assert "; 1 unfinished" not in run("results", "import", stores[1] / "packed.zip")[1]  # not further than ours
+    monkeypatch.setattr("kdutils.machine.machine", lambda: "another machine")
     assert runs.run(spec) == runs.run(spec, stores[2])
     assert "0 new, 1 known, 0 differ" in run("results", "import", stores[2] / "packed.zip")[1]
 
