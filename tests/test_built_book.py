@@ -69,7 +69,7 @@ def test_images_load_and_are_described(page: Browser) -> None:
 def test_figures_have_numbers_and_captions(page: Browser) -> None:
     bare = "[...document.querySelectorAll('.cell_output img')].filter(i => !i.closest('figure')?.querySelector("
     assert page.evaluate(bare + "'figcaption .caption-number')).map(i => i.alt)") == []
-    for caption in page.evaluate("[...document.querySelectorAll('article figcaption')].map(c => c.innerText)"):
+    for caption in page.evaluate("[...document.querySelectorAll('article figcaption')].map(c => c.textContent)"):
         assert len(caption.split()) >= 5, caption
 
 
