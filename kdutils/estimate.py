@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
 
 from kdutils import models, runs
 from kdutils.board import Job
@@ -78,7 +79,8 @@ def estimate(jobs: Iterable[Job]) -> pd.DataFrame:
     kinds: dict[tuple, list[RunSpec]] = {}
     for job in jobs:
         kinds.setdefault(job.cost_alike(), []).append(job.spec)
-    return pd.DataFrame([_row(specs, cost(specs[0])) for specs in kinds.values()])
+    bar = tqdm(kinds.values(), "measuring", unit="kind", leave=False, disable=None)
+    return pd.DataFrame([_row(specs, cost(specs[0])) for specs in bar])
 
 
 def _row(specs: list[RunSpec], price: Cost) -> dict[str, object]:
