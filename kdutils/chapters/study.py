@@ -42,13 +42,19 @@ def two_ends(studies: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     `studies`: title -> runs with scheme, seed, test_loss (nats) and test_accuracy (per cent). Columns: n, the seeds
     that have both; the mean and standard deviation of each end's loss; saved (nats) and gained (points of accuracy),
-    each with its 95 % t interval and p-value.
+    each with its 95 % t interval and p-value. A study with fewer than two such seeds, begun but no more, has no row.
     """
-    return pd.DataFrame({title: _ends(runs) for title, runs in studies.items()}).T.astype({"n": int})
+    rows = {title: _ends(runs) for title, runs in studies.items() if len(_both_ends(runs)) > 1}
+    return pd.DataFrame(rows).T.astype({"n": int})
+
+
+def _both_ends(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the two ends side by side, a row a seed that has both."""
+    return runs[runs["scheme"].isin(ENDS)].pivot(index="seed", columns="scheme").dropna()
 
 
 def _ends(runs: pd.DataFrame) -> dict[str, float]:
-    wide = runs[runs["scheme"].isin(ENDS)].pivot(index="seed", columns="scheme").dropna()
+    wide = _both_ends(runs)
     loss, accuracy = (wide[name][list(ENDS)] for name in ("test_loss", "test_accuracy"))
     saved = stats.paired_test(loss[ENDS[0]], loss[ENDS[1]])
     gained = stats.paired_test(accuracy[ENDS[1]], accuracy[ENDS[0]])
@@ -62,21 +68,25 @@ def ends_compared(first: pd.DataFrame, second: pd.DataFrame) -> stats.PairedTest
     """What CutMixPick saves in the `first` study less what it saves in the `second`, over the seeds of both."""
     saved = []
     for runs in (first, second):
-        wide = runs.pivot(index="seed", columns="scheme", values="test_loss")
-        saved.append((wide[ENDS[0]] - wide[ENDS[1]]).dropna())
+        loss = _both_ends(runs)["test_loss"]
+        saved.append(loss[ENDS[0]] - loss[ENDS[1]])
     both = pd.concat(saved, axis=1, join="inner")
     return stats.paired_test(both.iloc[:, 0], both.iloc[:, 1])
 
 
 def ends_in_words(few: pd.DataFrame, more: pd.DataFrame) -> str:
     """What becomes of the gain of the two ends from the 50- to the 100-images study, as a paired test by seed."""
+    if len(_both_ends(few).index.intersection(_both_ends(more).index)) < 2:
+        return "Whether the gain changes from 50 to 100 images a class needs two seeds of both studies, not there yet."
     found = ends_compared(few, more)
     low, high = found.low, found.high
-    verdict = "cannot be told apart" if low <= 0 <= high else "shrinks" if low > 0 else "grows"
+    verdict = (
+        "the two gains cannot be told apart" if low <= 0 <= high else f"the gain {'shrinks' if low > 0 else 'grows'}"
+    )
     return (
         f"From 50 to 100 images a class, what CutMixPick (T. ent.) saves against Identity changes by "
         f"{-found.mean:+.3f} nats (95 % interval {-high:+.3f} to {-low:+.3f}, paired over {found.n} seeds, "
-        f"{stats.p_text(found.t_p)}): the gain {verdict}."
+        f"{stats.p_text(found.t_p)}): {verdict}."
     )
 
 

@@ -122,11 +122,8 @@ def show(table: pd.DataFrame) -> None:
 def write_record(name: str, specs: list[RunSpec], store: Store, command: str) -> None:
     """Record those of the runs that are in the store, with where they were made and how good their teachers are."""
     asked = {spec.key(): spec for spec in specs}
-    table = exchange.table(store)
-    place = table["key"].map({key: place for place, key in enumerate(asked)})
-    table = (
-        table.assign(place=place).dropna(subset="place").sort_values("place", ignore_index=True).drop(columns="place")
-    )
+    table = exchange.table(store).set_index("key", drop=False)
+    table = table.loc[[key for key in asked if key in table.index]].reset_index(drop=True)
     if table.empty:
         raise UserError("no run of this sweep is done, so there is nothing to record")
     taught = {asked[key].teacher: asked[key] for key in table["key"] if asked[key].teacher}

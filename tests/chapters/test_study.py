@@ -111,6 +111,12 @@ def test_two_studies_are_compared_over_the_seeds_of_both() -> None:
     assert "paired over 2 seeds" in study.ends_in_words(few, more)
 
 
+def test_a_study_that_has_only_begun_stops_no_page() -> None:
+    few, begun = few_shot(0.5), few_shot(0.2, seeds=1)
+    assert list(study.two_ends({"50": few, "100": begun}).index) == ["50"]
+    assert "needs two seeds" in study.ends_in_words(few, begun)
+
+
 @pytest.mark.parametrize(
     ("losses", "holds"),
     [([1.0, 2, 3, 4, 5.5], "holds"), ([5.0, 4, 3, 2, 1.5], "fails"), ([3.0, 1, 5, 2, 4], "cannot tell")],
