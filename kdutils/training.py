@@ -19,7 +19,7 @@ from kdutils.data import Dataset, Split, batches, shuffled
 from kdutils.errors import UserError, choose
 from kdutils.losses import Method, Targets
 from kdutils.models import Features, Network
-from kdutils.models.inference import CPU_CHUNK, PRECISIONS, for_inference
+from kdutils.models.inference import PRECISIONS, for_inference
 
 MILESTONES = (150 / 240, 180 / 240, 210 / 240)  # of the epochs; the learning rate is divided by 10 after each
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
@@ -165,10 +165,7 @@ class Training:
         """The teacher's outputs for a whole step; the maps, which are large, only where they are used."""
         if self.teacher is None:
             return None
-        parts = [self.teacher.features(part) for part in x.split(len(x) if x.is_cuda else CPU_CHUNK)]
-        maps = zip(*(part.maps for part in parts), strict=True) if self.method.needs_maps else ()
-        pooled, logits = (torch.cat([getattr(part, name) for part in parts]) for name in ("pooled", "logits"))
-        return Features(tuple(torch.cat(m) for m in maps), pooled, logits)
+        return self.teacher.features(x) if self.method.needs_maps else self.teacher.embed(x)
 
     @torch.no_grad()
     def _keep(self, pool_in: Tensor, teacher: Features | None, n: int) -> Tensor:

@@ -17,8 +17,7 @@ from kdutils import augment, metrics, seeds
 from kdutils.augment import SCHEMES, Augmented, Scheme
 from kdutils.data import Dataset, shuffled
 from kdutils.errors import UserError, choose
-from kdutils.models import Network, for_inference
-from kdutils.models.inference import CPU_CHUNK
+from kdutils.models.inference import read, reader
 from kdutils.stats import stddev_standard_error
 
 ANSWERS = ("own", "partner", "neither")
@@ -130,17 +129,10 @@ def collect(parts: Iterable[Views]) -> Views:
     return Views(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def reader(network: nn.Module) -> nn.Module:
-    """The network made ready for reading only, in evaluation mode."""
-    return for_inference(network) if isinstance(network, Network) else network.eval()
-
-
-@torch.inference_mode()
 def read_logits(network: nn.Module, dataset: Dataset, images: Tensor) -> Tensor:
     """Logits [N, C], on the CPU, that a `reader` gives for unnormalised images."""
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    chunks = dataset.normalise(images).to(device).split(CPU_CHUNK)
-    return torch.cat([network(chunk) for chunk in chunks]).float().cpu()
+    return read(network, dataset.normalise(images).to(device)).cpu()
 
 
 def _stored_images(dataset: Dataset, steps: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,6 +1,8 @@
 """A frozen network computes what the plain one computes in eval mode, and nothing changes it any more."""
 
 import copy
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -61,12 +63,49 @@ def test_pieces_on_a_cpu_change_nothing(monkeypatch):
     x = torch.randn(10, 3, 32, 32)
     whole = frozen.features(x)
     monkeypatch.setattr(inference, "PIXELS_A_PIECE", 3 * 32 * 32)
-    assert [len(piece) for piece in inference._pieces(x)] == [3, 3, 3, 1]
+    assert [len(piece) for piece in inference.pieces(x)] == [3, 3, 2, 2]
     pieces = frozen.features(x)
     for ours, theirs in zip((*pieces.maps, *pieces[1:]), (*whole.maps, *whole[1:]), strict=True):
         assert_close(ours, theirs)
     monkeypatch.setattr(inference, "PIXELS_A_PIECE", 1)
     assert_close(frozen(x), whole.logits)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_each_thread_reads_as_many_equal_pieces(monkeypatch, threads):
+    monkeypatch.setattr(inference, "PIXELS_A_PIECE", 3 * 32 * 32)
+    sizes = [len(piece) for piece in inference.pieces(torch.randn(24, 3, 32, 32), threads)]
+    assert sum(sizes) == 24
+    assert max(sizes) <= 3
+    assert max(sizes) - min(sizes) <= 1
+    assert len(sizes) % threads == 0
+    assert len(inference.pieces(torch.randn(3, 3, 32, 32), threads)) == 1
+
+
+def test_threads_that_read_side_by_side_change_nothing(monkeypatch):
+    monkeypatch.setattr(inference, "PIXELS_A_PIECE", 3 * 32 * 32)
+    frozen, x = models.for_inference(used("resnet8")), torch.randn(20, 3, 32, 32)
+    alone = frozen.features(x)
+    read_by = set()
+    frozen.network.layer1.register_forward_hook(lambda *_: read_by.add(threading.get_ident()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        together, embedded, logits = frozen.features(x), frozen.embed(x), frozen(x)
+        assert torch.get_num_threads() == 2
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert len(read_by - {threading.get_ident()}) >= 2
+    assert threading.get_ident() not in read_by
+    for ours, theirs in zip((*together.maps, *together[1:]), (*alone.maps, *alone[1:]), strict=True):
+        assert_close(ours, theirs)
+        assert not ours.requires_grad
+    assert embedded.maps == ()
+    for ours in (embedded.logits, logits):
+        assert torch.equal(ours, together.logits)
+    assert torch.equal(embedded.pooled, together.pooled)
 
 
 def test_the_model_itself_stays_as_it_was():

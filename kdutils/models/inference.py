@@ -1,6 +1,10 @@
 """A network made ready for reading it only: the same logits and features, sooner."""
 
 import copy
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -9,14 +13,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from kdutils.errors import UserError, choose
 from kdutils.models.base import Features, Network
 
-CPU_CHUNK = 64  # images a forward: more at once fall out of a CPU's cache and take longer each
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # On a CPU, maps of about 64 images of 32 x 32 still fit its caches, and larger ones cost a fresh allocation each.
 PIXELS_A_PIECE = 64 * 32 * 32
 
+Read = TypeVar("Read")
+
 
 class FrozenNetwork(Network):
-    """A network that only reads: in eval mode, without gradients, and on a CPU in pieces that suit its caches.
+    """A network that only reads: in eval mode, without gradients, and on a CPU in pieces, one a thread at a time.
 
     Inside it computes in its own precision; what it takes and gives is float32.
     """
@@ -33,15 +38,18 @@ class FrozenNetwork(Network):
         """Stay in eval mode, whatever is asked: BatchNorm is folded away."""
         return super().train(False)
 
-    @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.network(piece) for piece in _pieces(x.to(self.precision))]).float()
+        return torch.cat(_each(self.network, x.to(self.precision))).float()
 
-    @torch.no_grad()
     def features(self, x: Tensor) -> Features:
-        maps, pooled, logits = zip(*map(self.network.features, _pieces(x.to(self.precision))), strict=True)
-        whole = tuple(torch.cat(pieces).float() for pieces in zip(*maps, strict=True))
+        maps, pooled, logits = zip(*_each(self.network.features, x.to(self.precision)), strict=True)
+        whole = tuple(torch.cat(parts).float() for parts in zip(*maps, strict=True))
         return Features(whole, torch.cat(pooled).float(), torch.cat(logits).float())
+
+    def embed(self, x: Tensor) -> Features:
+        """Its features but the maps, which are large: `maps` is empty."""
+        pooled, logits = zip(*_each(lambda piece: self.network.features(piece)[1:], x.to(self.precision)), strict=True)
+        return Features((), torch.cat(pooled).float(), torch.cat(logits).float())
 
 
 def for_inference(model: Network, precision: str = "float32") -> FrozenNetwork:
@@ -69,9 +77,11 @@ def reader(model: nn.Module, precision: str = "float32") -> nn.Module:
 
 @torch.inference_mode()
 def read(model: nn.Module, x: Tensor) -> Tensor:
-    """Logits float32 [N, C] of normalised images [N, 3, H, W], on a CPU in forwards of CPU_CHUNK images."""
+    """Logits float32 [N, C] of normalised images [N, 3, H, W], on a CPU in pieces that suit its caches."""
     x = x.contiguous(memory_format=torch.channels_last)
-    return torch.cat([model(part) for part in x.split(len(x) if x.is_cuda else CPU_CHUNK)]).float()
+    if isinstance(model, FrozenNetwork):  # which makes pieces itself; others may not be asked by several threads
+        return model(x)
+    return torch.cat([model(piece) for piece in pieces(x)]).float()
 
 
 def foldable(model: Network) -> list[tuple[str, str]]:
@@ -103,8 +113,34 @@ class _AllFeatures(nn.Module):
         return tuple(self.model.features(x))
 
 
-def _pieces(x: Tensor) -> tuple[Tensor, ...]:
-    """The batch as it is on a GPU; on a CPU in pieces of about PIXELS_A_PIECE, at least one image each."""
-    if x.device.type != "cpu":
+def pieces(x: Tensor, threads: int = 1) -> tuple[Tensor, ...]:
+    """The batch as it is on a GPU; on a CPU in equal pieces of at most about PIXELS_A_PIECE, as many for each thread.
+
+    What fits into one piece stays whole.
+    """
+    images = max(1, PIXELS_A_PIECE // x[0, 0].numel())
+    if x.device.type != "cpu" or len(x) <= images:
         return (x,)
-    return x.split(max(1, PIXELS_A_PIECE // x[0, 0].numel()))
+    return x.tensor_split(threads * math.ceil(len(x) / (threads * images)))
+
+
+def _each(function: Callable[[Tensor], Read], x: Tensor) -> list[Read]:
+    """What `function` makes of each piece of a batch, in order and without gradients.
+
+    On a CPU each thread that PyTorch may use takes pieces of its own: sharing one, they would wait for each other
+    after every layer.
+    """
+
+    def without_gradients(piece: Tensor) -> Read:
+        with torch.no_grad():  # it holds for one thread only
+            return function(piece)
+
+    threads = torch.get_num_threads()
+    parts = pieces(x, threads)
+    if threads == 1 or len(parts) == 1:
+        return [without_gradients(piece) for piece in parts]
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(without_gradients, parts))
+    finally:
+        torch.set_num_threads(threads)  # PyTorch gives the number that was set last to any thread begun later
