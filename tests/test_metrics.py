@@ -144,28 +144,27 @@ class Counting(Linear):
 def test_nine_schemes_cost_eight_forwards_of_a_batch_a_step(noise):
     Counting.calls.clear()
     metrics.rank_schemes(Counting(), noise, steps=15, student=Linear())
-    assert len(Counting.calls) <= 8 * 15
-    assert max(Counting.calls) <= 64
+    assert sum(Counting.calls) <= 8 * 64 * 15
     Counting.calls.clear()
     metrics.rank_schemes(Linear(), noise, steps=15, student=Counting())
-    assert Counting.calls == [64] * 2 * 15  # the student reads the pool it picks from
+    assert sum(Counting.calls) == 2 * 64 * 15  # the student reads the pool it picks from
 
 
 def test_identity_costs_nothing_beside_x(noise):
     Counting.calls.clear()
     metrics.rank_schemes(Counting(), noise, "identity", steps=15)
-    assert Counting.calls == [64] * 15
+    assert sum(Counting.calls) == 64 * 15
 
 
 def test_a_mini_batch_that_a_scheme_leaves_alone_is_not_read_again(noise):
     Counting.calls.clear()
     metrics.rank_schemes(Counting(), noise, "flip", steps=40)
-    again = len(Counting.calls) - 40  # one flip or none for the whole mini-batch
+    again = sum(Counting.calls) / 64 - 40  # one flip or none for the whole mini-batch
     assert 8 <= again <= 32  # binomial: outside with a probability of 1e-4
     Counting.calls.clear()
     copied = Scheme("copied", "Copied", lambda x, draws, generator, settings: x.clone())
     metrics.rank_schemes(Counting(), noise, [copied], steps=15)
-    assert len(Counting.calls) == 15
+    assert sum(Counting.calls) == 64 * 15
 
 
 @pytest.mark.parametrize("name", list(SCHEMES))
