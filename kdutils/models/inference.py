@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from kdutils.errors import UserError, choose
 from kdutils.models.base import Features, Network
+from kdutils.models.fusion import AllFeatures, fuse
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # On a CPU, maps of about 64 images of 32 x 32 still fit its caches, and larger ones cost a fresh allocation each.
@@ -53,7 +54,7 @@ class FrozenNetwork(Network):
 
 
 def for_inference(model: Network, precision: str = "float32") -> FrozenNetwork:
-    """A frozen copy, each BatchNorm folded into the convolution that feeds it, channels last in memory.
+    """A frozen copy, each BatchNorm folded into the convolution that feeds it, and on a CPU ReLU too; channels last.
 
     Its logits and features equal those of `model.eval()` up to rounding; `model` itself is left as it was.
     `precision` "bfloat16" keeps weights and activations in 16 bits: about twice as fast, with 8 bits of mantissa.
@@ -63,7 +64,8 @@ def for_inference(model: Network, precision: str = "float32") -> FrozenNetwork:
     for conv, norm in foldable(network):
         network.set_submodule(conv, fuse_conv_bn_eval(network.get_submodule(conv), network.get_submodule(norm)))
         network.set_submodule(norm, nn.Identity())
-    return FrozenNetwork(network.to(PRECISIONS[precision], memory_format=torch.channels_last), PRECISIONS[precision])
+    network.to(PRECISIONS[precision], memory_format=torch.channels_last)
+    return FrozenNetwork(fuse(network), PRECISIONS[precision])
 
 
 def reader(model: nn.Module, precision: str = "float32") -> nn.Module:
@@ -87,7 +89,7 @@ def read(model: nn.Module, x: Tensor) -> Tensor:
 def foldable(model: Network) -> list[tuple[str, str]]:
     """The names of each convolution and BatchNorm where the second is the only reader of the first's output."""
     try:
-        graph = fx.Tracer().trace(_AllFeatures(model))
+        graph = fx.Tracer().trace(AllFeatures(model))
     except (ValueError, TypeError, RuntimeError):  # a network whose Python depends on the values: it stays unfolded
         return []
     pairs = []
@@ -100,17 +102,6 @@ def foldable(model: Network) -> list[tuple[str, str]]:
         if kinds == (nn.Conv2d, nn.BatchNorm2d) and len(conv.users) == 1:
             pairs.append(names)
     return pairs
-
-
-class _AllFeatures(nn.Module):
-    """A network whose output is all of its features, so that its graph shows every reader of every value."""
-
-    def __init__(self, model: Network) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> tuple:
-        return tuple(self.model.features(x))
 
 
 def pieces(x: Tensor, threads: int = 1) -> tuple[Tensor, ...]:
