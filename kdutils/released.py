@@ -35,7 +35,7 @@ class Step(NamedTuple):
 
 
 class Photos:
-    """A data set's training images as PIL images, augmented and normalised one at a time."""
+    """A data set's training images as PIL images, cropped and flipped one at a time."""
 
     def __init__(self, dataset: Dataset) -> None:
         split = dataset.train

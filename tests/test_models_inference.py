@@ -62,18 +62,19 @@ def test_pieces_on_a_cpu_change_nothing(monkeypatch):
     frozen = models.for_inference(used("resnet8"))
     x = torch.randn(10, 3, 32, 32)
     whole = frozen.features(x)
-    monkeypatch.setattr(inference, "PIXELS_A_PIECE", 3 * 32 * 32)
+    monkeypatch.setattr(inference, "BYTES_A_PIECE", 3 * 32 * 32 * 4)
     assert [len(piece) for piece in inference.pieces(x)] == [3, 3, 2, 2]
+    assert [len(piece) for piece in inference.pieces(x.bfloat16())] == [5, 5]
     pieces = frozen.features(x)
     for ours, theirs in zip((*pieces.maps, *pieces[1:]), (*whole.maps, *whole[1:]), strict=True):
         assert_close(ours, theirs)
-    monkeypatch.setattr(inference, "PIXELS_A_PIECE", 1)
+    monkeypatch.setattr(inference, "BYTES_A_PIECE", 1)
     assert_close(frozen(x), whole.logits)
 
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_each_thread_reads_as_many_equal_pieces(monkeypatch, threads):
-    monkeypatch.setattr(inference, "PIXELS_A_PIECE", 3 * 32 * 32)
+    monkeypatch.setattr(inference, "BYTES_A_PIECE", 3 * 32 * 32 * 4)
     sizes = [len(piece) for piece in inference.pieces(torch.randn(24, 3, 32, 32), threads)]
     assert sum(sizes) == 24
     assert max(sizes) <= 3
@@ -83,7 +84,7 @@ def test_each_thread_reads_as_many_equal_pieces(monkeypatch, threads):
 
 
 def test_threads_that_read_side_by_side_change_nothing(monkeypatch):
-    monkeypatch.setattr(inference, "PIXELS_A_PIECE", 3 * 32 * 32)
+    monkeypatch.setattr(inference, "BYTES_A_PIECE", 3 * 32 * 32 * 4)
     frozen, x = models.for_inference(used("resnet8")), torch.randn(20, 3, 32, 32)
     alone = frozen.features(x)
     read_by = set()
