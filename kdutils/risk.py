@@ -92,7 +92,8 @@ def measure(
     if batches < 3:
         raise UserError(f"a variance with a standard error needs at least 3 batches, not {batches}.")
     device = next(teacher.parameters()).device
-    networks = {name: for_inference(model).to(device) for name, model in {**predictors, "teacher": teacher}.items()}
+    models = {**predictors, "teacher": teacher}
+    networks = {name: for_inference(model, device=device) for name, model in models.items()}
     settings = augment.settings(dataset, granularity)
     p, q = _answers(_logits(networks, dataset, images))
     drawn = torch.randint(len(images), (batches, batch_size), generator=seeds.generator(seed, "batches")).numpy()

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kdutils import models
+from kdutils import models, risk
 from kdutils.models.base import Features, Network
 from kdutils.models.fusion import ConvAddReLU, ConvAddReLUOver, ConvReLU, Fused, fuse
 
@@ -87,3 +87,15 @@ def test_padding_that_the_kernels_do_not_know_is_left_to_the_convolution(padding
     expected, fused = plain.eval()(x), fuse(plain)
     assert kinds(fused) == {ConvReLU: 1, ConvAddReLU: 0, ConvAddReLUOver: 0}
     torch.testing.assert_close(fused(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_copy_for_another_device_is_not_fused_for_the_cpu():
+    frozen = models.for_inference(models.build("resnet8", 10), device=torch.device("meta"))
+    assert frozen(torch.empty(2, 3, 32, 32, device="meta")).shape == (2, 10)
+
+
+def test_a_network_without_weights_has_nothing_to_fuse():
+    blind = risk.Blind(10)
+    assert kinds(fuse(blind)) == {ConvReLU: 0, ConvAddReLU: 0, ConvAddReLUOver: 0}
+    x = torch.randn(4, 3, 8, 8)
+    torch.testing.assert_close(models.for_inference(blind)(x), blind(x))

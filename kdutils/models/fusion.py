@@ -69,8 +69,8 @@ def fuse(network: Network) -> Network:
 
     For a network in eval mode, without gradients, whose convolutions have their final weights.
     """
-    weight = next(network.parameters())
-    if weight.device.type != "cpu" or not _has_kernels(weight.dtype):
+    weights = list(network.parameters())
+    if not all(weight.device.type == "cpu" and _has_kernels(weight.dtype) for weight in weights):
         return network
     try:
         graph = fx.symbolic_trace(AllFeatures(network))
