@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from kdutils import models
+from kdutils.errors import UserError
 from kdutils.models import inference
 from kdutils.models.base import Network
-from kdutils.models.inference import FrozenNetwork, foldable
+from kdutils.models.inference import foldable
 
 # Every BatchNorm folds, but for those that a Wide ResNet has before its convolutions.
 UNFOLDED = {"wrn_16_1": 1 + 3 * 2, "wrn_16_2": 1 + 3 * 2, "wrn_40_1": 1 + 3 * 6, "wrn_40_2": 1 + 3 * 6}
@@ -173,7 +174,7 @@ def test_what_cannot_be_folded_is_left(kind):
 
 def test_freezing_twice_is_freezing_once():
     frozen = models.for_inference(used("resnet8"))
-    again = models.for_inference(frozen)
-    x = torch.randn(2, 3, 32, 32)
-    assert isinstance(again, FrozenNetwork)
-    assert torch.equal(again(x), frozen(x))
+    assert models.for_inference(frozen) is frozen
+    assert copy.deepcopy(frozen) is frozen
+    with pytest.raises(UserError, match="frozen in float32 and cannot be read in bfloat16"):
+        models.for_inference(frozen, "bfloat16")

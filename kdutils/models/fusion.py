@@ -28,14 +28,20 @@ class Fused(Network):
 
 
 class ConvReLU(nn.Module):
-    """relu(conv(x)) in one pass."""
+    """relu(conv(x)) in one pass, the weights once for all in the layout that the kernel wants."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        self.conv = conv
+        self.bias = conv.bias
+        self.geometry = conv.padding, conv.stride, conv.dilation, conv.groups
+        weight = conv.weight.detach()
+        self.weight = torch._C._nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *self.geometry)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.ops.mkldnn._convolution_pointwise(x, *_arguments(self.conv), "relu", [], "")
+        return self._convolve(x, "relu")
+
+    def _convolve(self, x: Tensor, then: str) -> Tensor:
+        return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self.geometry, then, [], "")
 
 
 class ConvAddReLU(ConvReLU):
@@ -43,25 +49,25 @@ class ConvAddReLU(ConvReLU):
 
     def forward(self, x: Tensor, other: Tensor) -> Tensor:
         if other.shape != self._shape(x):  # the kernel knows no broadcasting
-            return F.relu(self.conv(x) + other)
+            return F.relu(self._convolve(x, "none") + other)
         return self._sum(x, other)
 
     def _sum(self, x: Tensor, other: Tensor) -> Tensor:
-        arguments = _arguments(self.conv)
-        return torch.ops.mkldnn._convolution_pointwise.binary(x, other, *arguments, "add", 1.0, "relu", [], "")
+        binary = torch.ops.mkldnn._convolution_pointwise.binary
+        return binary(x, other, self.weight, self.bias, *self.geometry, "add", 1.0, "relu", [], "")
 
     def _shape(self, x: Tensor) -> tuple[int, ...]:
-        conv = self.conv
-        sizes = zip(x.shape[2:], conv.kernel_size, conv.stride, conv.padding, conv.dilation, strict=True)
-        return len(x), conv.out_channels, *((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sizes)
+        channels, _, *kernel = self.weight.shape
+        sizes = zip(x.shape[2:], kernel, *self.geometry[:3], strict=True)
+        return len(x), channels, *((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, p, s, d in sizes)
 
 
 class ConvAddReLUOver(ConvAddReLU):
     """relu(conv(x) + other) in one pass, written over `other`."""
 
     def _sum(self, x: Tensor, other: Tensor) -> Tensor:
-        arguments = _arguments(self.conv)
-        return torch.ops.mkldnn._convolution_pointwise_.binary(other, x, *arguments, "add", 1.0, "relu", [], "")
+        binary = torch.ops.mkldnn._convolution_pointwise_.binary
+        return binary(other, x, self.weight, self.bias, *self.geometry, "add", 1.0, "relu", [], "")
 
 
 def fuse(network: Network) -> Network:
@@ -153,7 +159,3 @@ def _replace(graph: fx.GraphModule, relu: fx.Node, conv: fx.Node, kind: type[Con
 def _is(graph: fx.GraphModule, node: object, kind: type | tuple[type, ...]) -> bool:
     """Whether a value is the output of such a module."""
     return isinstance(node, fx.Node) and node.op == "call_module" and isinstance(graph.get_submodule(node.target), kind)
-
-
-def _arguments(conv: nn.Conv2d) -> tuple:
-    return conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups

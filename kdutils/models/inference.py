@@ -35,6 +35,10 @@ class FrozenNetwork(Network):
         self.image_sizes = network.image_sizes
         self.eval()
 
+    def __deepcopy__(self, memo: dict) -> "FrozenNetwork":
+        """Itself: nothing in it changes, and weights in a kernel's own layout cannot be copied."""
+        return self
+
     def train(self, mode: bool = True) -> "FrozenNetwork":
         """Stay in eval mode, whatever is asked: BatchNorm is folded away."""
         return super().train(False)
@@ -58,15 +62,25 @@ def for_inference(model: Network, precision: str = "float32", device: torch.devi
 
     Its logits and features equal those of `model.eval()` up to rounding; `model` itself is left as it was.
     `precision` "bfloat16" keeps weights and activations in 16 bits: about twice as fast, with 8 bits of mantissa.
-    The copy is made for `device`, by default for the model's own: moved later, it would not fit.
+    The copy is made for `device`, by default for the model's own: moved later, it would not fit. A frozen network is
+    returned as it is; in another precision it is a UserError.
     """
     choose("precision", precision, PRECISIONS)
+    if isinstance(model, FrozenNetwork):
+        return _as_frozen(model, precision)
     network = copy.deepcopy(model).eval().requires_grad_(False)
     for conv, norm in foldable(network):
         network.set_submodule(conv, fuse_conv_bn_eval(network.get_submodule(conv), network.get_submodule(norm)))
         network.set_submodule(norm, nn.Identity())
     network.to(device, PRECISIONS[precision], memory_format=torch.channels_last)
     return FrozenNetwork(fuse(network), PRECISIONS[precision])
+
+
+def _as_frozen(network: FrozenNetwork, precision: str) -> FrozenNetwork:
+    if network.precision != PRECISIONS[precision]:
+        was = str(network.precision).removeprefix("torch.")
+        raise UserError(f"{network.name} was frozen in {was} and cannot be read in {precision}; freeze the original.")
+    return network
 
 
 def reader(model: nn.Module, precision: str = "float32") -> nn.Module:
