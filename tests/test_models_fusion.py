@@ -1,5 +1,7 @@
 """A fused network gives the plain one's features, and overwrites nothing that is still read."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,23 +14,95 @@ from kdutils.models.fusion import ConvAddReLU, ConvAddReLUOver, ConvReLU, Fused,
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch without oneDNN")
 
 
-class Residual(Network):
-    """relu(conv(x) + shortcut), where `shortcut(stem, h)` says what is added and `read_later` keeps it for later."""
+class Block(Network):
+    """Two convolutions with ReLU, and what `end` makes of the network and of their results."""
 
-    def __init__(self, shortcut, read_later: bool = False) -> None:
+    def __init__(self, end: Callable[[nn.Module, Tensor, Tensor], Tensor]) -> None:
         super().__init__()
         self.stem, self.first, self.second = nn.Conv2d(3, 16, 3), *(nn.Conv2d(16, 16, 3, padding=1) for _ in range(2))
-        self.fc = nn.Linear(16, 2)
-        self.shortcut, self.read_later = shortcut, read_later
+        self.thin, self.fc = nn.Conv2d(16, 1, 1), nn.Linear(16, 2)
+        self.end = end
 
     def features(self, x: Tensor) -> Features:
         stem = F.relu(self.stem(x), inplace=True)
-        h = F.relu(self.first(stem), inplace=True)
-        out = self.second(h)
-        out += self.shortcut(stem, h)
-        out = F.relu(out, inplace=True)
-        pooled = out.mean((2, 3)) + (stem.mean((2, 3)) if self.read_later else 0)
+        out = self.end(self, stem, F.relu(self.first(stem), inplace=True))
+        pooled = out.mean((2, 3))
         return Features((out,), pooled, self.fc(pooled))
+
+
+def spent(net, stem, h):
+    return F.relu(net.second(h) + stem)
+
+
+def added_in_place(net, stem, h):
+    out = net.second(h)
+    out += stem
+    return F.relu(out, inplace=True)
+
+
+def of_one_channel(net, stem, h):
+    return F.relu(net.second(h) + net.thin(h))
+
+
+def read_again(net, stem, h):
+    return F.relu(net.second(h) + stem) + stem
+
+
+def read_by_a_convolution_later(net, stem, h):
+    return F.relu(net.second(h) + stem) + net.thin(stem)
+
+
+def read_through_a_view_later(net, stem, h):
+    seen = stem[:]
+    return F.relu(net.second(h) + stem) + seen
+
+
+def read_by_the_convolution_itself(net, stem, h):
+    return F.relu(net.second(h) + h)
+
+
+def not_its_own_memory(net, stem, h):
+    return F.relu(net.second(h) + stem.view_as(stem))
+
+
+def to_be_broadcast(net, stem, h):
+    return F.relu(stem.mean((2, 3), keepdim=True) + net.second(h))
+
+
+def a_number(net, stem, h):
+    return F.relu(net.second(h) + 1.0)
+
+
+def times_two(net, stem, h):
+    return F.relu(torch.add(net.second(h), stem, alpha=2))
+
+
+def given_by_name(net, stem, h):
+    return F.relu(net.second(input=h))
+
+
+def read_before_relu(net, stem, h):
+    out = net.second(h)
+    return F.relu(out) + out
+
+
+def sum_read_before_relu(net, stem, h):
+    out = net.second(h) + stem
+    return F.relu(out) + out
+
+
+def read_before_the_sum(net, stem, h):
+    out = net.second(h)
+    return F.relu(out + stem) + out
+
+
+OVER = (spent, added_in_place, of_one_channel)
+BESIDE = (
+    *(read_again, read_by_a_convolution_later, read_through_a_view_later, read_by_the_convolution_itself),
+    *(not_its_own_memory, to_be_broadcast),
+)
+APART = (a_number, times_two, given_by_name, read_before_relu, sum_read_before_relu, read_before_the_sum)
+ENDS = dict.fromkeys(OVER, ConvAddReLUOver) | dict.fromkeys(BESIDE, ConvAddReLU) | dict.fromkeys(APART)
 
 
 def kinds(network: Network) -> dict[type, int]:
@@ -36,22 +110,11 @@ def kinds(network: Network) -> dict[type, int]:
     return {kind: sum(type(module) is kind for module in modules) for kind in (ConvReLU, ConvAddReLU, ConvAddReLUOver)}
 
 
-@pytest.mark.parametrize(
-    ("shortcut", "read_later", "kind"),
-    [
-        (lambda stem, h: stem, False, ConvAddReLUOver),  # the stem is spent: the sum may be written over it
-        (lambda stem, h: stem, True, ConvAddReLU),  # it is read once more
-        (lambda stem, h: h, False, ConvAddReLU),  # the convolution reads what it would write over
-        (lambda stem, h: stem.roll(1, 0), False, ConvAddReLU),  # not a convolution's own memory
-        (lambda stem, h: stem.view_as(stem), False, ConvAddReLU),
-        (lambda stem, h: 1.0, False, None),
-        (lambda stem, h: stem.mean((2, 3), keepdim=True), False, ConvAddReLU),  # to be broadcast
-    ],
-)
+@pytest.mark.parametrize(("end", "kind"), ENDS.items())
 @torch.no_grad()
-def test_it_gives_the_same_and_writes_only_over_what_is_spent(shortcut, read_later, kind):
+def test_it_gives_the_same_and_writes_only_over_what_is_spent(end, kind):
     torch.manual_seed(0)
-    plain = Residual(shortcut, read_later).eval()
+    plain = Block(end).eval()
     x = torch.randn(4, 3, 12, 12)
     expected = plain.features(x)
     fused = fuse(plain)
@@ -70,18 +133,18 @@ def test_every_block_of_a_resnet_fuses_and_leaves_the_maps_that_are_asked_for():
 
 
 def test_what_no_graph_can_follow_stays_as_it_is():
-    class Branching(Residual):
+    class Branching(Block):
         def features(self, x: Tensor) -> Features:
             return super().features(x if x.sum() > 0 else -x)
 
-    network = Branching(lambda stem, h: stem)
+    network = Branching(spent)
     assert fuse(network) is network
 
 
 @pytest.mark.parametrize("padding", [{"padding": "same"}, {"padding": 1, "padding_mode": "reflect"}])
 @torch.no_grad()
 def test_padding_that_the_kernels_do_not_know_is_left_to_the_convolution(padding):
-    plain = Residual(lambda stem, h: stem)
+    plain = Block(spent)
     plain.first, plain.second = (nn.Conv2d(16, 16, 3, **padding) for _ in range(2))
     x = torch.randn(2, 3, 12, 12)
     expected, fused = plain.eval()(x), fuse(plain)

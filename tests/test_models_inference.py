@@ -86,7 +86,7 @@ def test_each_thread_reads_as_many_equal_pieces(monkeypatch, threads):
 
 def test_threads_that_read_side_by_side_change_nothing(monkeypatch):
     monkeypatch.setattr(inference, "BYTES_A_PIECE", 3 * 32 * 32 * 4)
-    frozen, x = models.for_inference(used("resnet8")), torch.randn(20, 3, 32, 32)
+    frozen, x = models.for_inference(used("resnet8")), torch.randn(20, 3, 32, 32, requires_grad=True)
     alone = frozen.features(x)
     read_by = set()
     monkeypatch.setattr(
