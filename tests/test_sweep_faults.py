@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tqdm import tqdm
 
 from kdutils import pool, runs, sweep
 from kdutils.board import DEATHS, Board
@@ -32,6 +33,7 @@ def in_child(work: Callable[[], object]) -> int:
     """Start `work` in a forked child; returns its process id."""
     child = os.fork()
     if child == 0:
+        tqdm.set_lock(threading.RLock())  # all share this process's: killed while it holds that, a child would stop us
         try:
             work()
         finally:
