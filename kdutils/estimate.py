@@ -14,6 +14,7 @@ from tqdm import tqdm
 from kdutils import models, runs
 from kdutils.board import Job
 from kdutils.data import Dataset
+from kdutils.models.fusion import FLOP_FORMULAS
 from kdutils.specs import RunSpec, load_cached
 from kdutils.training import Training
 
@@ -48,7 +49,7 @@ def measure(
     with torch.random.fork_rng(devices=[]), one_thread():
         teacher = models.build(spec.teacher, num_classes, dataset.image_size) if spec.teacher else None
         training = runs.assemble(spec, dataset, teacher)
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=FLOP_FORMULAS) as counter:
             _seconds(training, dataset, 1, clock)  # which also warms up
         seconds = _seconds(training, dataset, timed_steps, clock)
     return Cost(seconds, float(counter.get_total_flops()), -(-len(dataset.train) // spec.batch_size))

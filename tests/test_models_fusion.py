@@ -6,10 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from kdutils import models, risk
 from kdutils.models.base import Features, Network
-from kdutils.models.fusion import ConvAddReLU, ConvAddReLUOver, ConvReLU, Fused, fuse
+from kdutils.models.fusion import FLOP_FORMULAS, ConvAddReLU, ConvAddReLUOver, ConvReLU, Fused, fuse
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch without oneDNN")
 
@@ -123,6 +124,16 @@ def test_it_gives_the_same_and_writes_only_over_what_is_spent(end, kind):
         features = fused.features(x)
         for ours, theirs in zip((*features.maps, *features[1:]), (*expected.maps, *expected[1:]), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("end", [spent, read_again, read_before_relu])
+def test_it_takes_as_many_operations(end):
+    plain, counted = Block(end).eval().requires_grad_(False), []
+    for network in (plain, fuse(plain)):
+        with FlopCounterMode(display=False, custom_mapping=FLOP_FORMULAS) as counter:
+            network(torch.randn(4, 3, 12, 12))
+        counted.append(counter.get_total_flops())
+    assert counted[0] == counted[1]
 
 
 def test_every_block_of_a_resnet_fuses_and_leaves_the_maps_that_are_asked_for():

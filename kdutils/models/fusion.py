@@ -41,7 +41,7 @@ class ConvReLU(nn.Module):
         return self._convolve(x, "relu")
 
     def _convolve(self, x: Tensor, then: str) -> Tensor:
-        return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self.geometry, then, [], "")
+        return torch.ops.mkldnn._convolution_pointwise.default(x, self.weight, self.bias, *self.geometry, then, [], "")
 
 
 class ConvAddReLU(ConvReLU):
@@ -92,6 +92,20 @@ def fuse(network: Network) -> Network:
     graph.delete_all_unused_submodules()
     graph.recompile()
     return Fused(network, graph)
+
+
+def _flops(x: torch.Size, second: torch.Size, third: torch.Size | None, *_: object, out_shape: torch.Size, **__) -> int:
+    """Two for each multiply-add; the weights are the third argument of a kernel that adds, of others the second."""
+    weight = third if third is not None and len(third) == 4 else second
+    return 2 * out_shape.numel() * weight[1:].numel()
+
+
+# For torch's FlopCounterMode, which does not know these kernels by itself.
+FLOP_FORMULAS = (
+    dict.fromkeys((torch.ops.mkldnn._convolution_pointwise, torch.ops.mkldnn._convolution_pointwise_), _flops)
+    if torch.backends.mkldnn.is_available()
+    else {}
+)
 
 
 def _has_kernels(dtype: torch.dtype) -> bool:
