@@ -10,9 +10,8 @@ def bench_page() -> str:
     if "bench" not in report.recorded_names():
         return "No bench has been recorded yet.\n"
     frame, facts = report.recorded("bench"), report.recorded_provenance("bench")
-    rows = [(row.name_, row.threads, f"{row.ratio:.2f}", _bound(row)) for row in _rows(frame)]
     before, after = facts["statistics_bytes"]
-    table = _table(("What is compared", "Threads", "Ratio", "Aim"), rows)
+    table = _table(*_ratios(frame))
     return (
         f"{table}\nMeasured on {facts['date']} on this machine: {facts['machine']}; {facts['versions']}. Its load "
         f"average was {facts['load_before']} when the bench began: above 0, other processes disturbed it, the ratios "
@@ -21,18 +20,25 @@ def bench_page() -> str:
     )
 
 
-def _rows(frame: pd.DataFrame) -> list:
-    return list(frame.rename(columns={"name": "name_"}).itertuples())
+def _ratios(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple]]:
+    """The head and the rows of the table: a row a comparison, a column a number of threads."""
+    measured = frame.assign(said=[_said(row) for row in frame.itertuples()])
+    wide = measured.pivot_table(index="name", columns="threads", values="said", aggfunc="first", sort=False).fillna("–")
+    aims = measured.drop_duplicates("name").set_index("name")
+    threads = [f"{n} thread" if n == 1 else f"{n} threads" for n in wide.columns]
+    return ("What is compared", *threads, "Aim"), [
+        (row.Index, *row[1:], _aim(aims.loc[row.Index])) for row in wide.itertuples()
+    ]
 
 
-def _bound(row: tuple) -> str:
-    if pd.notna(row.least):
-        said = f"at least {row.least:g}"
-    elif pd.notna(row.most):
-        said = f"at most {row.most:g}"
-    else:
-        return "–"
-    return f"{said}: {'met' if row.met else 'missed'}"
+def _said(row: tuple) -> str:
+    return f"{row.ratio:.2f}" if row.met else f"{row.ratio:.2f}, missed"
+
+
+def _aim(row: pd.Series) -> str:
+    if pd.notna(row["least"]):
+        return f"at least {row['least']:g}"
+    return f"at most {row['most']:g}" if pd.notna(row["most"]) else "–"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple]) -> str:
