@@ -70,6 +70,10 @@ def to_be_broadcast(net, stem, h):
     return F.relu(stem.mean((2, 3), keepdim=True) + net.second(h))
 
 
+def of_fewer_dimensions(net, stem, h):
+    return F.relu(net.second(h) + stem.mean((0, 2, 3))[:, None, None])
+
+
 def a_number(net, stem, h):
     return F.relu(net.second(h) + 1.0)
 
@@ -100,7 +104,7 @@ def read_before_the_sum(net, stem, h):
 OVER = (spent, added_in_place, of_one_channel)
 BESIDE = (
     *(read_again, read_by_a_convolution_later, read_through_a_view_later, read_by_the_convolution_itself),
-    *(not_its_own_memory, to_be_broadcast),
+    *(not_its_own_memory, to_be_broadcast, of_fewer_dimensions),
 )
 APART = (a_number, times_two, given_by_name, read_before_relu, sum_read_before_relu, read_before_the_sum)
 ENDS = dict.fromkeys(OVER, ConvAddReLUOver) | dict.fromkeys(BESIDE, ConvAddReLU) | dict.fromkeys(APART)

@@ -48,7 +48,7 @@ class ConvAddReLU(ConvReLU):
     """relu(conv(x) + other) in one pass, for an `other` of any shape that can be added."""
 
     def forward(self, x: Tensor, other: Tensor) -> Tensor:
-        if other.shape != self._shape(x):  # the kernel knows no broadcasting
+        if other.shape != self._shape(x):  # the kernels do not know every way of broadcasting
             return F.relu(self._convolve(x, "none") + other)
         return self._sum(x, other)
 
@@ -78,9 +78,8 @@ def fuse(network: Network) -> Network:
     weights = list(network.parameters())
     if not all(weight.device.type == "cpu" and _has_kernels(weight.dtype) for weight in weights):
         return network
-    try:
-        graph = fx.symbolic_trace(AllFeatures(network))
-    except (ValueError, TypeError, RuntimeError):  # a network whose Python depends on the values
+    graph = trace(network)
+    if graph is None:
         return network
     for node in graph.graph.nodes:
         if _is(graph, node, nn.Identity):  # where a BatchNorm was folded
@@ -92,6 +91,25 @@ def fuse(network: Network) -> Network:
     graph.delete_all_unused_submodules()
     graph.recompile()
     return Fused(network, graph)
+
+
+def trace(network: Network) -> fx.GraphModule | None:
+    """Its features as a graph, or None where no graph can follow its Python, as that depends on the values."""
+    try:
+        return fx.symbolic_trace(_AllFeatures(network))
+    except (ValueError, TypeError, RuntimeError):
+        return None
+
+
+class _AllFeatures(nn.Module):
+    """A network whose output is all of its features, so that its graph shows every reader of every value."""
+
+    def __init__(self, model: Network) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> tuple:
+        return tuple(self.model.features(x))
 
 
 def _flops(x: torch.Size, second: torch.Size, third: torch.Size | None, *_: object, out_shape: torch.Size, **__) -> int:
@@ -111,17 +129,6 @@ FLOP_FORMULAS = (
 def _has_kernels(dtype: torch.dtype) -> bool:
     mkldnn = torch.backends.mkldnn
     return mkldnn.is_available() and (dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-class AllFeatures(nn.Module):
-    """A network whose output is all of its features, so that its graph shows every reader of every value."""
-
-    def __init__(self, model: Network) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> tuple:
-        return tuple(self.model.features(x))
 
 
 def _fuse_into(graph: fx.GraphModule, relu: fx.Node) -> None:

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from kdutils.errors import UserError, choose
 from kdutils.models.base import Features, Network
-from kdutils.models.fusion import AllFeatures, fuse
+from kdutils.models.fusion import fuse, trace
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # What one channel of a piece takes: 48 images of 32 x 32 in float32, 96 in bfloat16. Larger maps leave a CPU's caches.
@@ -103,12 +103,9 @@ def read(model: nn.Module, x: Tensor) -> Tensor:
 
 def foldable(model: Network) -> list[tuple[str, str]]:
     """The names of each convolution and BatchNorm where the second is the only reader of the first's output."""
-    try:
-        graph = fx.Tracer().trace(AllFeatures(model))
-    except (ValueError, TypeError, RuntimeError):  # a network whose Python depends on the values: it stays unfolded
-        return []
+    traced = trace(model)
     pairs = []
-    for norm in graph.nodes:
+    for norm in traced.graph.nodes if traced else ():
         if norm.op != "call_module" or norm.args[0].op != "call_module":
             continue
         conv = norm.args[0]
