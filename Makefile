@@ -10,11 +10,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 endif
 
-# One thread a process: two chapters execute side by side, and one CPU gives the same digits twice.
+# One thread per process: two chapters execute side by side, and one CPU gives the same digits twice.
 export OMP_NUM_THREADS ?= 1
 
+# Tests of one file share what they set up, so a file stays in one process; tests/conftest.py orders the files.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+NUMERIC := $(addprefix tests/, augment inference losses metrics models stats theory training)
+
 .DEFAULT_GOAL := help
-.PHONY: help install book serve pdf linkcheck assignments grade test bench lint format lock clean
+.PHONY: help install book serve pdf linkcheck assignments grade test processors bench lint format lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,12 +49,29 @@ linkcheck: $(INSTALLED) ## try the book's links to other sites (needs the networ
 assignments: $(INSTALLED) ## make the students' versions of the course assignments into _build/assignments
 	@$(BIN)/kdutils assignments
 
-grade: $(INSTALLED) ## grade a folder of submissions, SUBMISSIONS=folder, into _build/grades
+ifdef CONTAINER
+# No network, nothing to write to but the grades, which become this user's; root's rights are those to run submissions
+# as nobody and to end them.
+GRADE = docker build --target grading --tag kdutils-grading . && mkdir -p _build/grades && docker run --rm \
+	--network none --read-only --tmpfs /tmp:exec --cap-drop ALL $(addprefix --cap-add ,CHOWN DAC_OVERRIDE KILL SETGID SETUID) \
+	--security-opt no-new-privileges --pids-limit 1024 --memory 8g \
+	--volume "$(abspath $(SUBMISSIONS)):/submissions:ro" --volume "$(CURDIR)/_build/grades:/grades" kdutils-grading; \
+	status=$$?; docker run --rm --network none --volume "$(CURDIR)/_build/grades:/grades" --entrypoint chown \
+	kdutils-grading -R "$$(id -u):$$(id -g)" /grades; exit $$status
+grade: ## grade SUBMISSIONS=folder into _build/grades; CONTAINER=1: in a container of Docker
+else
+GRADE = $(BIN)/kdutils grade "$(SUBMISSIONS)"
+grade: $(INSTALLED)
+endif
 	@test -n "$(SUBMISSIONS)" || { echo "Name the folder of submissions: make grade SUBMISSIONS=folder" >&2; exit 1; }
-	@$(BIN)/kdutils grade "$(SUBMISSIONS)"
+	@$(GRADE)
 
-test: $(INSTALLED) ## run the tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED) ## run the tests, one process per core
+	$(PYTEST)
+
+processors: $(INSTALLED) ## run the numeric tests as on older processors, with one thread and with two
+	ATEN_CPU_CAPABILITY=default $(PYTEST) $(NUMERIC)
+	ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=2 $(PYTEST) $(NUMERIC)
 
 bench: $(INSTALLED) ## measure the fast paths beside plain ones into _build/bench.json
 	$(BIN)/kdutils bench --threads 1,2 --out _build/bench.json
@@ -63,9 +84,9 @@ format: $(INSTALLED) ## let ruff tidy code and notebooks
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## resolve pyproject.toml's ranges anew and write requirements.lock
+lock: ## resolve pyproject.toml's ranges again and write requirements.lock
 	$(PYTHON) -m venv _build/lock
-	_build/lock/bin/python -m pip install --disable-pip-version-check --editable '.[test,course,cluster]'
+	_build/lock/bin/python -m pip install --disable-pip-version-check --editable '.[test,book,timm,course,cluster]'
 	(sed -n '/^#/p' requirements.lock; _build/lock/bin/python -m pip freeze --all | \
 		grep -v -i -E '^(#|-e|pip=|nvidia|cuda|triton)' | sed 's/+[a-z0-9.]*$$//' | sort -f) > _build/requirements.lock
 	mv _build/requirements.lock requirements.lock

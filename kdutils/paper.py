@@ -3,15 +3,16 @@
 paper.table(3)            # every value of Table 3, with its digits as printed
 paper.pairs()             # Fig. 4: 18 teacher-student pairs x 9 schemes
 paper.claims()            # what the text asserts, and the chapter that tests it
+paper.later_claims()      # what has been asked or claimed since, from `book/later/`
 """
-
-from pathlib import Path
 
 import pandas as pd
 
+from kdutils._files import ROOT
 from kdutils.errors import UserError
 
-FOLDER = Path(__file__).parents[1] / "book" / "paper"
+FOLDER = ROOT / "book" / "paper"
+LATER = ROOT / "book" / "later" / "claims.csv"
 
 SCHEME_LABELS = {
     "identity": "Identity",
@@ -30,10 +31,10 @@ _TABLES = range(1, 11)
 
 
 def table(number: int) -> pd.DataFrame:
-    """Published Table `number` (1 to 10), one row a printed value, in printed order.
+    """Published Table `number` (1 to 10), one row per printed value, in printed order.
 
     Columns: dataset, teacher, student ("" for a value of the teacher alone), label (the row as printed), method, scheme
-    ("" where there is no x'), epochs (NA where not named), metric, mean, std (NaN where none is printed), unit, and
+    ("" where there is no x'), epochs (NA if not named), metric, mean, std (NaN if none is printed), unit, and
     mean_text, std_text: the digits as printed. T. stddev is in units of 1e-3, accuracies in per cent.
     """
     if number not in _TABLES:
@@ -83,7 +84,7 @@ def gains(number: int, row: tuple[str, int], base: tuple[str, int]) -> pd.DataFr
 def discrepancies() -> pd.DataFrame:
     """The S. test losses that Tables 9 and 10 print differently from Tables 3 and 4, which they say they repeat.
 
-    One row a cell: dataset, teacher, student, scheme, table, mean, std, other_table, other_mean, difference
+    One row per cell: dataset, teacher, student, scheme, table, mean, std, other_table, other_mean, difference
     (other_mean - mean) and in_std, the same in units of the cell's own std.
     """
     first, second = (_losses(numbers) for numbers in ((3, 4), (9, 10)))
@@ -99,13 +100,18 @@ def claims() -> pd.DataFrame:
     return _read("claims.csv")
 
 
+def later_claims() -> pd.DataFrame:
+    """What has been asked or claimed since, in the columns of `claims`, and `source`: keys of the bibliography."""
+    return pd.read_csv(LATER, dtype=str, keep_default_na=False)
+
+
 def _read(name: str) -> pd.DataFrame:
     """A CSV file of `book/paper/` as text, empty cells as ""."""
     path = FOLDER / name
     if not path.is_file():
         raise UserError(
-            f"the published numbers are not here: no {name} in {FOLDER}. They come with the project's repository, "
-            "not with the installed package: run from a clone, installed with `pip install -e .`"
+            f"the published numbers are not here: no {name} in {FOLDER}. They come with the clone and with the wheel: "
+            "install kdutils again"
         )
     return pd.read_csv(path, dtype=str, keep_default_na=False)
 

@@ -12,3 +12,8 @@ def generator(seed: int, *names: str | int) -> torch.Generator:
     """
     digest = hashlib.sha256(repr((seed, *names)).encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def on_device(device: torch.device, source: torch.Generator) -> torch.Generator:
+    """A generator for tensors on `device`, seeded from `source`, which is one of the CPU."""
+    return torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=source)))

@@ -17,9 +17,11 @@ from kdutils import augment, seeds
 from kdutils.augment import Augmented, Scheme
 from kdutils.data import Dataset, Split, batches, shuffled
 from kdutils.errors import UserError, choose
+from kdutils.inference import PRECISIONS, for_inference, warn_if_slow
+from kdutils.inference.devices import double
 from kdutils.losses import Method, Targets
 from kdutils.models import Features, Network
-from kdutils.models.inference import PRECISIONS, for_inference
+from kdutils.stats import adaptive_calibration_error, calibration_error
 
 MILESTONES = (150 / 240, 180 / 240, 210 / 240)  # of the epochs; the learning rate is divided by 10 after each
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
@@ -32,38 +34,70 @@ STANDARD = {
 
 
 class Evaluation(NamedTuple):
-    """Mean cross-entropy in nats, and the percentage of right answers."""
+    """Mean cross-entropy in nats; in per cent accuracy, expected and adaptive calibration error (15 bins, `stats`)."""
 
     loss: float
     accuracy: float
+    ece: float
+    ace: float
+
+
+class Fidelity(NamedTuple):
+    """What a student has of its teacher: same predictions in per cent, mean KL(teacher || student) in nats."""
+
+    agreement: float
+    teacher_kl: float
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """SGD as in CRD and the paper: momentum 0.9, weight decay 5e-4, rate / 10 after 5/8, 6/8 and 7/8 of the epochs."""
+    """SGD as in CRD and the paper: momentum 0.9, weight decay 5e-4, `lr` / 10 after 5/8, 6/8 and 7/8 of the epochs."""
 
     epochs: int
     lr: float = 0.05
     batch_size: int = 64
 
-    def rate(self, epoch: int) -> float:
+    def learning_rate(self, epoch: int) -> float:
         """The learning rate of epoch number `epoch` (from 0)."""
         return self.lr * 0.1 ** sum(epoch >= round(m * self.epochs) for m in MILESTONES)
 
 
 @torch.inference_mode()
 def evaluate(model: Network, dataset: Dataset, split: Split) -> Evaluation:
-    """Test loss and accuracy of `model` in evaluation mode over the whole `split`, without augmentation."""
+    """Loss, accuracy and calibration of `model` in evaluation mode over the whole `split`, without augmentation."""
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
-    loss, right = torch.zeros((), dtype=torch.float64, device=device), torch.zeros((), dtype=torch.int64, device=device)
-    for x, y, _ in batches(split, torch.arange(len(split)).split(EVALUATION_BATCH)):
-        logits = model(dataset.normalise(x.to(device)))
-        y = y.to(device)
-        loss += F.cross_entropy(logits, y, reduction="sum").double()
-        right += (logits.argmax(1) == y).sum()
+    loss, seen = 0.0, []
+    for x, y in _for_evaluation(split, dataset, device):
+        logits = model(x)
+        loss = loss + double(F.cross_entropy(logits, y, reduction="sum"))
+        seen.append(logits.softmax(1))
     model.train(was_training)
-    return Evaluation(float(loss) / len(split), 100 * float(right) / len(split))
+    p, labels = torch.cat(seen).cpu().numpy(), split.labels.cpu().numpy()
+    correct = p.argmax(1) == labels
+    ece, ace = calibration_error(p.max(1), correct), adaptive_calibration_error(p, labels)
+    return Evaluation(float(loss) / len(split), 100 * float(correct.mean()), 100 * ece, 100 * ace)
+
+
+@torch.inference_mode()
+def fidelity(student: Network, teacher: Network, dataset: Dataset, split: Split) -> Fidelity:
+    """How closely `student` follows `teacher` over the whole `split`, at temperature 1 (Stanton et al., 2021)."""
+    was_training, device = student.training, next(student.parameters()).device
+    student.eval()
+    agreed, divergence = 0, 0.0
+    for x, _ in _for_evaluation(split, dataset, device):
+        ours, theirs = student(x), teacher(x)
+        agreed = agreed + (ours.argmax(1) == theirs.argmax(1)).sum()
+        apart = F.kl_div(ours.log_softmax(1), theirs.log_softmax(1), reduction="sum", log_target=True)
+        divergence = divergence + double(apart)
+    student.train(was_training)
+    return Fidelity(100 * float(agreed) / len(split), float(divergence) / len(split))
+
+
+def _for_evaluation(split: Split, dataset: Dataset, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Normalised images and labels, all of a split in order, on `device`."""
+    for x, y, _ in batches(split, torch.arange(len(split)).split(EVALUATION_BATCH)):
+        yield dataset.normalise(x.to(device)), y.to(device)
 
 
 @dataclass
@@ -84,7 +118,7 @@ class Training:
     scheme: Scheme | None = None
     granularity: augment.Granularity = "batch"
     standard: str = "crop_flip"
-    pick_ratio: float = 0.5
+    pick_ratio: float = augment.PICK_RATIO
     seed: int = 0
     teacher_precision: str = "float32"
     student_precision: str = "float32"
@@ -94,10 +128,11 @@ class Training:
     def __post_init__(self) -> None:
         choose("precision", self.student_precision, PRECISIONS)
         self.device = next(self.student.parameters()).device
+        warn_if_slow(self.device, self.student_precision)
         self.settings = augment.settings(self.dataset, self.granularity)
         self.runs = augment.pool_runs(self.pick_ratio) if self.scheme and self.scheme.pick else 1
         if self.teacher is not None:
-            self.teacher = for_inference(self.teacher, self.teacher_precision)
+            self.teacher = for_inference(self.teacher, self.teacher_precision, self.device)
         self.student.to(memory_format=torch.channels_last).train()
         weights = [*self.student.parameters(), *self.method.parameters()]
         self.optimizer = torch.optim.SGD(weights, self.schedule.lr, MOMENTUM, weight_decay=WEIGHT_DECAY)
@@ -106,12 +141,14 @@ class Training:
         """Train for one epoch and return its mean loss; a loss that is not finite is a UserError."""
         number = self.epochs_done
         for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.rate(number)
+            group["lr"] = self.schedule.learning_rate(number)
         total, steps = torch.zeros((), device=self.device), 0
         for x0, targets, generator in self._batches(number):
             total += self._step(x0, targets, generator)
             steps += 1
-        loss = float(total) / steps  # read once an epoch: a read-out a step would make a GPU wait
+        if self.scheme:
+            self.scheme.settle()
+        loss = float(total) / steps  # read once per epoch: a read-out per step would make a GPU wait
         if not loss < float("inf"):
             raise UserError(f"the training loss became {loss} in epoch {number + 1}; try a lower learning rate")
         self.losses.append(loss)
@@ -121,7 +158,8 @@ class Training:
     def _batches(self, epoch: int) -> Iterator[tuple[Tensor, Targets, torch.Generator]]:
         order = seeds.generator(self.seed, "order", epoch)
         index = shuffled(len(self.dataset.train), self.schedule.batch_size, order, drop_last=False)
-        reading = batches(self.dataset.train, index)
+        cropped_by = seeds.generator(self.seed, "crop", epoch) if self._resized_crops() else None
+        reading = batches(self.dataset.train, index, cropped_by)
         bar = tqdm(reading, f"epoch {epoch + 1}/{self.schedule.epochs}", len(index), leave=False, disable=None)
         for step, (x0, y, positions) in enumerate(bar):
             x0, y = x0.to(self.device), y.to(self.device)
@@ -129,20 +167,28 @@ class Training:
             generator = seeds.generator(self.seed, "step", epoch, step)
             yield x0, Targets(y, y, own, positions.to(self.device), generator), generator
 
+    def _resized_crops(self) -> bool:
+        return self.dataset.resized_crops and self.standard == "crop_flip"
+
     def _step(self, x0: Tensor, targets: Targets, generator: torch.Generator) -> Tensor:
         """One update of the student on a mini-batch of stored images; returns the loss, still on the device."""
-        x = STANDARD[self.standard](x0, len(x0), generator, self.settings)
+        if self._resized_crops():  # the images were cropped as they were read
+            x = augment.standard(x0, generator, self.settings)
+        else:
+            x = STANDARD[self.standard](x0, augment.Draw(generator, len(x0), self.settings))
         x_in = self._normalise(x)
         if self.scheme is None:
             loss = self.method.on_x(self._learn(x_in), self._teach(x_in), targets)
         else:
             pool = self.scheme(x, generator, self.settings, self.runs)
-            pool_in = self._normalise(pool.x)
-            teacher = self._teach(torch.cat([x_in, pool_in]))
-            kept = self._keep(pool_in, teacher, len(x))
-            loss = self.method.on_x(self._learn(x_in), _part(teacher, slice(len(x))), targets)
+            same = pool.x is x  # Identity always, Flip every second time: the teacher need not look again
+            pool_in = x_in if same else self._normalise(pool.x)
+            seen = self._teach(x_in if same else torch.cat([x_in, pool_in]))
+            of_x, of_pool = _part(seen, slice(len(x))), _part(seen, slice(-len(pool_in), None))
+            kept = augment.kept(self.scheme, len(x), of_pool and of_pool.logits, lambda: self._own_logits(pool_in))
+            loss = self.method.on_x(self._learn(x_in), of_x, targets)
             loss = loss + self.method.on_x_prime(
-                self._learn(pool_in[kept]), _part(teacher, len(x) + kept), _mixed(targets, pool.take(kept))
+                self._learn(pool_in[kept]), _part(of_pool, kept), _mixed(targets, pool.take(kept))
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -158,26 +204,23 @@ class Training:
             return self.student.features(x)
         with torch.autocast(x.device.type, PRECISIONS[self.student_precision]):
             maps, pooled, logits = self.student.features(x)
-        return Features(tuple(each.float() for each in maps), pooled.float(), logits.float())
+        used = maps if self.method.needs_maps else ()
+        return Features(tuple(each.float() for each in used), pooled.float(), logits.float())
 
     @torch.no_grad()
     def _teach(self, x: Tensor) -> Features | None:
-        """The teacher's outputs for a whole step; the maps, which are large, only where they are used."""
+        """The teacher's outputs for a whole step; the maps, which are large, only if they are used."""
         if self.teacher is None:
             return None
         return self.teacher.features(x) if self.method.needs_maps else self.teacher.embed(x)
 
     @torch.no_grad()
-    def _keep(self, pool_in: Tensor, teacher: Features | None, n: int) -> Tensor:
-        """Positions in the pool of the x' to train on: all, or the `n` of highest entropy (Eq. 11)."""
-        if self.scheme.pick == "teacher":
-            return augment.pick(teacher.logits[n:], n)
-        if self.scheme.pick == "student":
-            self.student.eval()
-            logits = self._learn(pool_in).logits
-            self.student.train()
-            return augment.pick(logits, n)
-        return torch.arange(n, device=pool_in.device)
+    def _own_logits(self, x: Tensor) -> Tensor:
+        """The student's logits in eval mode, by which it picks."""
+        self.student.eval()
+        logits = self._learn(x).logits
+        self.student.train()
+        return logits
 
     def state(self) -> dict:
         """Everything that the next epoch depends on, as tensors and plain values."""
@@ -189,12 +232,24 @@ class Training:
         }
 
     def restore(self, state: dict) -> None:
-        """Continue from what `state()` gave."""
-        self.student.load_state_dict(state["student"])
-        self.method.load_state_dict(state["method"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        """Continue from what `state()` gave; ValueError if that is of another training, and this one is then spoilt."""
+        try:
+            self.student.load_state_dict(state["student"])
+            self.method.load_state_dict(state["method"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            fits = self._fits(self.optimizer) and len(state["losses"]) <= self.schedule.epochs
+        except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+            raise ValueError(f"it does not fit this run: {type(error).__name__}") from error
+        if not fits:
+            raise ValueError("it does not fit this run")
         self.losses = list(state["losses"])
         self.epochs_done = len(self.losses)
+
+    @staticmethod
+    def _fits(optimizer: torch.optim.Optimizer) -> bool:
+        """Whether SGD has the settings and the momenta that its next step needs, which it does not check itself."""
+        settings = all({"lr", "momentum", "dampening", "weight_decay"} <= set(g) for g in optimizer.param_groups)
+        return settings and all(w.shape == kept["momentum_buffer"].shape for w, kept in optimizer.state.items())
 
 
 def _part(teacher: Features | None, index: slice | Tensor) -> Features | None:

@@ -11,10 +11,15 @@ import kdutils  # before any test module imports torchvision: see kdutils/_torch
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files marked as long come first, so that no process is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(autouse=True)
 def _nothing_read_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test starts as a notebook does: no recorded run has been read in its process."""
-    monkeypatch.setattr(kdutils.recordings, "_used", {})
+    monkeypatch.setattr(kdutils.report.recorded_runs, "_used", {})
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +30,7 @@ def digits() -> "kdutils.data.Dataset":
 
 @pytest.fixture(scope="session")
 def teacher(digits) -> "kdutils.models.Network":
-    """A tiny network briefly trained on digits, in eval mode: about 85 % right, far from sure. Not to be changed."""
+    """A tiny network briefly trained on digits, in eval mode: about 85 % right, not confident. Not to be changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = kdutils.models.build("tiny", len(digits.classes), digits.image_size)

@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import kdutils
-from kdutils.notebooks import chapters
+from kdutils.book.notebooks import chapters
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -46,7 +46,7 @@ def imported(source: str) -> set[str]:
 
 def third_party(sources: list[str]) -> set[str]:
     """The distributions behind the imports of some sources, the standard library and our own modules left out."""
-    own = {"kdutils"} | {path.stem for path in (ROOT / "tests").glob("*.py")}
+    own = {"kdutils", "tests"}
     modules = set().union(*map(imported, sources)) - sys.stdlib_module_names - own
     owners = metadata.packages_distributions()
     missing = modules - owners.keys()
@@ -102,8 +102,18 @@ def test_what_the_package_and_the_notebooks_import_is_a_direct_requirement() -> 
         cell.source for path in chapters() for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"
     ]
     used = third_party(python_files("kdutils") + notebooks)
-    known = ranges("cluster", "course").keys()
+    known = ranges("book", "cluster", "course", "timm").keys()
     assert used <= known, f"add to pyproject.toml: {used - known}"
+
+
+def test_what_ranking_and_training_import_needs_no_extra() -> None:
+    """All but the parts behind an extra, and imports within a function, which say what they need where they fail."""
+    behind = {"book", "cli/book.py", "cli/notebooks.py", "cli/courses.py"}
+    files = list((ROOT / "kdutils").rglob("*.py"))
+    free = [path for path in files if not any(path.is_relative_to(ROOT / "kdutils" / part) for part in behind)]
+    at_once = ["\n".join(re.findall(r"^(?:import|from) .*[^(]$", path.read_text(), re.MULTILINE)) for path in free]
+    used = third_party(at_once)
+    assert used <= ranges().keys(), f"behind an extra: {used - ranges().keys()}"
 
 
 def test_what_the_tests_import_is_a_direct_requirement() -> None:

@@ -157,7 +157,7 @@ def test_an_unknown_table_is_refused():
 
 def test_missing_tables_are_explained(monkeypatch, tmp_path):
     monkeypatch.setattr(paper, "FOLDER", tmp_path)
-    with pytest.raises(UserError, match="run from a clone"):
+    with pytest.raises(UserError, match="They come with the clone and with the wheel"):
         paper.table(3)
 
 

@@ -14,42 +14,51 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import NullFormatter
 from torch.utils.flop_counter import FlopCounterMode
 
-from kdutils import costs, paper, plots, report
+from kdutils import paper, plots, report
+from kdutils.bench import paper_costs
 from kdutils.errors import choose
+from kdutils.report import Finding, Verdict, tables
+from kdutils.report.rules import Word
 
 PEAK = (
     2 * 4352 * 1.545e9
 )  # FLOP/s of a 2080 Ti in float32: multiply-adds, cores, boost clock (NVIDIA's Turing white paper)
 RESNET50_RATE = 294  # images/s in float32 training on a 2080 Ti (Lambda, "RTX 2080 Ti Deep Learning Benchmarks", 2019)
-STEPS = costs.EPOCHS * costs.IMAGES["cifar100"] / costs.BATCH  # of one experiment on CIFAR-100
+CLAIMS = {"cifar100": "cheap-experiments", "tinyimagenet": "cheap-tinyimagenet"}
+"""Dataset -> the claim about the hours of an experiment on it."""
 DATASETS = {"cifar100": "CIFAR-100", "tinyimagenet": "Tiny ImageNet"}
 VIEWS = {"x": "KD", "x, x'": "KD with a scheme", "x, pool": "KD with CutMixPick"}  # what a step sees -> the experiment
 
 
 def recorded() -> pd.DataFrame:
-    """The recorded table of `kdutils costs` with `pair`, which is the student's name where it learns alone."""
+    """The recorded table of `kdutils costs` with `pair`, which is the student's name if it learns alone."""
     frame = report.recorded("costs").fillna({"teacher": ""})
     return frame.assign(pair=(frame["teacher"] + "/" + frame["student"]).str.removeprefix("/"))
 
 
-def experiments(grid: pd.DataFrame) -> pd.DataFrame:
-    """The kinds of KD experiment on CIFAR-100, lightest pair first: `pair`, `views`, GFLOPs a step, PFLOPs in all."""
-    kinds = _kd(grid)
-    kinds = kinds.assign(pflops=STEPS * kinds["step_gflops"] / 1e6)[["pair", "views", "step_gflops", "pflops"]]
+def steps_of(dataset: str) -> float:
+    """The steps of one experiment on a dataset."""
+    return paper_costs.EPOCHS * paper_costs.IMAGES[dataset] / paper_costs.BATCH
+
+
+def experiments(grid: pd.DataFrame, dataset: str = "cifar100") -> pd.DataFrame:
+    """The kinds of KD experiment on a dataset, lightest pair first: `pair`, `views`, GFLOPs per step, PFLOPs in all."""
+    kinds = _kd(grid, dataset)
+    pflops = steps_of(dataset) * kinds["step_gflops"] / 1e6
+    kinds = kinds.assign(pflops=pflops)[["pair", "views", "step_gflops", "pflops"]]
     weight = kinds.groupby("pair")["pflops"].transform("max")
     return kinds.assign(weight=weight).sort_values(["weight", "pflops"], ignore_index=True).drop(columns="weight")
 
 
-def _kd(grid: pd.DataFrame) -> pd.DataFrame:
-    """The rows of KD on CIFAR-100."""
-    return grid[(grid["dataset"] == "cifar100") & (grid["method"] == "kd")]
+def _kd(grid: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """The rows of KD on a dataset."""
+    return grid[(grid["dataset"] == dataset) & (grid["method"] == "kd")]
 
 
-def said_hours() -> tuple[float, float]:
-    """The fewest and the most hours that the paper states for a KD experiment on CIFAR-100 (A.5)."""
-    stated = paper.claims().set_index("id").loc["cheap-experiments", "number"]
-    fewest, most = map(float, re.findall(r"\d+", stated))
-    return fewest, most
+def said_hours(dataset: str = "cifar100") -> list[float]:
+    """The hours that the paper states for a KD experiment (A.5): the fewest and the most, or the most alone."""
+    stated = paper.claims().set_index("id").loc[CLAIMS[dataset], "number"]
+    return [float(hours) for hours in re.findall(r"\d+", stated)]
 
 
 def share_of_peak(pflops: pd.Series, hours: float) -> pd.Series:
@@ -64,7 +73,7 @@ def resnet50_share() -> float:
     return RESNET50_RATE * counter.get_total_flops() / PEAK
 
 
-def judge(shares: pd.Series, reached: float) -> str:
+def judge(shares: pd.Series, reached: float) -> Word:
     """The verdict from the shares that the most hours imply: a count refutes a time or does not, it never confirms."""
     if (shares > 1).any():
         return "fails"
@@ -72,18 +81,18 @@ def judge(shares: pd.Series, reached: float) -> str:
 
 
 def measure(pairs: Sequence[str], timed_steps: int, grid: pd.DataFrame) -> pd.DataFrame:
-    """Steps of KD on CIFAR-100, timed here, beside the recorded ones, a row a pair and `views`.
+    """Steps of KD on CIFAR-100, timed here, beside the recorded ones, a row per pair and `views`.
 
     Columns: step_gflops and step_seconds; gflops_ratio and seconds_ratio, here / recorded. A pair that the paper does
     not distil on CIFAR-100 is a UserError.
     """
-    before = _kd(grid).set_index(["pair", "views"])
+    before = _kd(grid, "cifar100").set_index(["pair", "views"])
     rows = []
     for pair in pairs:
         choose("pair", pair, before.index.unique("pair"))
         for views, old in before.loc[pair].iterrows():
             kind = {"teacher": old["teacher"], "student": old["student"], "method": "kd", "views": views}
-            now = costs.step(kind, timed_steps)
+            now = paper_costs.step(kind, timed_steps)
             gflops = now.step_flops / 1e9
             ratios = gflops / old["step_gflops"], now.step_seconds / old["step_seconds"]
             rows.append((pair, views, gflops, now.step_seconds, *ratios))
@@ -96,14 +105,15 @@ def slowness(here: pd.DataFrame) -> float:
 
 
 def hours_of_one(grid: pd.DataFrame, times: float) -> pd.DataFrame:
-    """Hours of one experiment on CIFAR-100, a row a pair and a column a kind, at `times` the recorded step times."""
-    kinds = _kd(grid)
-    hours = kinds.assign(hours=STEPS * kinds["step_seconds"] * times / 3600)
-    return hours.pivot(index="pair", columns="views", values="hours")[list(VIEWS)].rename(columns=VIEWS)
+    """Hours of one experiment on CIFAR-100, a row per pair, a column per kind, at `times` the recorded step times."""
+    kinds = _kd(grid, "cifar100")
+    hours = kinds.assign(hours=steps_of("cifar100") * kinds["step_seconds"] * times / 3600)
+    table = hours.pivot(index="pair", columns="views", values="hours")[list(VIEWS)].rename(columns=VIEWS)
+    return table.rename_axis(index=None, columns="teacher/student")
 
 
 def full_paper(grid: pd.DataFrame, times: float) -> pd.DataFrame:
-    """All trainings of Tables 1 to 6, a row a data set, method and what a step sees, and their sum.
+    """All trainings of Tables 1 to 6, a row per dataset, method and what a step sees, and their sum.
 
     `hours` are those of one recorded worker, `hours_here` the same at `times` its step times.
     """
@@ -111,14 +121,96 @@ def full_paper(grid: pd.DataFrame, times: float) -> pd.DataFrame:
     columns = ["runs", "epochs", "pflops", "hours", "hours_here"]
     sums = grid.groupby(["data", "method", "views"], sort=False)[columns].sum()
     sums.loc[("both", "all", "")] = sums.sum()
-    return sums.round().astype(int)
+    return sums
+
+
+def full_paper_table(whole: pd.DataFrame) -> pd.DataFrame:
+    """`full_paper` as readers see it: counts as they are, hours with the two digits that such an estimate has."""
+    shown = whole.reset_index()
+    shown["method"] = shown["method"].str.upper().replace({"ALL": "all"})
+    for name in ("runs", "epochs", "pflops"):
+        shown[name] = shown[name].map("{:,.0f}".format)
+    for name in ("hours", "hours_here"):
+        shown[name] = shown[name].map(about)
+    names = {"data": "dataset", "method": "method", "views": "a step sees", "runs": "runs", "epochs": "epochs"}
+    names |= {"pflops": "PFLOPs", "hours": "hours, as recorded", "hours_here": "hours here"}
+    return tables.table(shown, names)
+
+
+def about(hours: float) -> str:
+    """A number with two significant digits: `890,000`."""
+    return f"{float(f'{hours:.2g}'):,.0f}"
 
 
 def kinds_of(grid: pd.DataFrame, dataset: str) -> pd.DataFrame:
-    """Every recorded kind of training on a data set, to read."""
-    kinds = grid[grid["dataset"] == dataset].sort_values(costs.KIND)
-    columns = ["method", "views", "runs", "epochs", "step_seconds", "step_gflops", "hours", "pflops"]
-    return kinds.set_index("pair")[columns].round({"step_seconds": 3, "step_gflops": 0, "hours": 0, "pflops": 0})
+    """Every recorded kind of training on a dataset, to read."""
+    kinds = grid[grid["dataset"] == dataset].sort_values(paper_costs.KIND)
+    kinds = kinds.assign(method=kinds["method"].str.upper())
+    names = {"pair": "teacher/student", "method": "method", "views": "a step sees", "runs": "runs", "epochs": "epochs"}
+    names |= {
+        "step_seconds": "seconds per step",
+        "step_gflops": "GFLOPs per step",
+        "hours": "hours",
+        "pflops": "PFLOPs",
+    }
+    return tables.table(kinds, names, {"step_gflops": 0, "hours": 0, "pflops": 0})
+
+
+def counted_table(kinds: pd.DataFrame) -> pd.DataFrame:
+    """`experiments` as readers see it: work per step and in all, a row per pair; a dash where the tables have none."""
+    named = {"step_gflops": "GFLOPs per step", "pflops": "PFLOPs per experiment"}
+    wide = kinds.pivot(index="pair", columns="views").reindex(kinds["pair"].unique())
+    columns = {
+        f"{VIEWS[views]}: {named[quantity]}": wide[quantity, views].map("{:.1f}".format, na_action="ignore")
+        for quantity in named
+        for views in VIEWS
+    }
+    return pd.DataFrame(columns).fillna("–").rename_axis(index=None, columns="teacher/student")
+
+
+def here_table(here: pd.DataFrame) -> pd.DataFrame:
+    """`measure` as readers see it."""
+    names = {"pair": "teacher/student", "views": "a step sees", "step_gflops": "GFLOPs per step"}
+    names |= {"step_seconds": "seconds per step", "gflops_ratio": "operations, here / recorded"}
+    return tables.table(here, names | {"seconds_ratio": "time, here / recorded"}, {"step_gflops": 1})
+
+
+def clock_in_words(here: pd.DataFrame, timed_steps: int) -> str:
+    """How the times were taken, here and in the recording, and how they compare."""
+    facts = report.recorded_provenance("costs")
+    low, high = here["seconds_ratio"].agg(["min", "max"])
+    off = (here["gflops_ratio"] - 1).abs().max()
+    expected, took = facts["check_estimated_seconds"], facts["check_measured_seconds"]
+    return (
+        f"**How the times were taken.** Each kind trains one step to warm up and then {timed_steps} that "
+        f"{'is' if timed_steps == 1 else 'are'} timed, with one thread: on a processor by the process's own clock, "
+        "which stands still while others run, though they share its caches and memory. The recording was made in the "
+        f"same way ({facts['date']}, {facts['machine']}); {facts['check_steps']} more steps of one pair, estimated at "
+        f"{expected:.1f} s, then took {took:.1f} s ({took / expected - 1:+.0%}). Here a step takes "
+        f"{slowness(here):.2f} times as long as there, from {low:.2f} to {high:.2f} by kind; that range is how far to "
+        f"trust the tables below. The counts of operations differ by {off:.1%}."
+    )
+
+
+def verdicts(grid: pd.DataFrame, reached: float) -> list[Verdict]:
+    """The chapter's verdicts, one per dataset whose hours the paper states; `reached`: ResNet-50's share."""
+    return [_verdict(dataset, experiments(grid, dataset)["pflops"], reached) for dataset in CLAIMS]
+
+
+def _verdict(dataset: str, work: pd.Series, reached: float) -> Verdict:
+    """Whether the hours stated for experiments of so much `work` (PFLOPs) are possible, and plausible."""
+    most = max(said_hours(dataset))
+    shares = share_of_peak(work, most)
+    counted = Finding(
+        by="arithmetic",
+        says=judge(shares, reached),
+        numbers=f"{work.min():.1f} to {work.max():.0f} PFLOPs per experiment: {shares.min():.0%} to "
+        f"{shares.max():.0%} of the card's peak at {most:g} hours; ResNet-50 reaches {reached:.0%}",
+        n=f"{len(work)} kinds of experiment",
+        test="at the longest time none needs more than the card's peak (fails) or than ResNet-50's share of it "
+        "(partly); a count cannot confirm a time",
+    )
+    return report.verdict_on(CLAIMS[dataset], counted)
 
 
 @plots.style()
@@ -145,7 +237,7 @@ def share_bars(kinds: pd.DataFrame, hours: tuple[float, float], reached: float) 
 
 @plots.style()
 def step_times(grid: pd.DataFrame, here: pd.DataFrame) -> plots.Chart:
-    """Seconds a step against GFLOPs a step on CIFAR-100: every recorded kind, and those measured here."""
+    """Seconds per step against GFLOPs per step on CIFAR-100: every recorded kind, and those measured here."""
     old = grid[grid["dataset"] == "cifar100"]
     chart = plots.Chart(figsize=(plots.WIDTH, 4.4), layout="constrained")
     ax = chart.subplots()
@@ -154,7 +246,7 @@ def step_times(grid: pd.DataFrame, here: pd.DataFrame) -> plots.Chart:
     ax.plot(ends, ends / rate, color=plots.INK, lw=1, label=f"{rate:.0f} GFLOP/s")
     ax.plot(old["step_gflops"], old["step_seconds"], "o", color="0.55", ms=5, label="recorded")
     ax.plot(here["step_gflops"], here["step_seconds"], "D", color=plots.COLOURS[1], ms=7, label="this run")
-    ax.set(xscale="log", yscale="log", xlabel="GFLOPs a step", ylabel="seconds a step")
+    ax.set(xscale="log", yscale="log", xlabel="GFLOPs per step", ylabel="seconds per step")
     _ticks(ax.xaxis, [20, 50, 100, 200, 500])
     _ticks(ax.yaxis, [0.1, 0.2, 0.5, 1, 2, 5])
     ax.legend()

@@ -2,8 +2,6 @@
 
 import torch
 import torch.nn.functional as F
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from kdutils.data.core import Dataset, MemorySplit
 
@@ -13,6 +11,9 @@ IMAGE_SIZE = 16
 
 def load() -> Dataset:
     """1,000 training and 797 test images, 10 classes, 8 x 8 grey enlarged to 3 x 16 x 16."""
+    from sklearn.datasets import load_digits  # a second to load, and no other dataset needs it
+    from sklearn.model_selection import train_test_split
+
     digits = load_digits()
     grey = torch.tensor(digits.images, dtype=torch.float32).unsqueeze(1) * (255 / 16)
     large = F.interpolate(grey, size=IMAGE_SIZE, mode="bilinear", align_corners=False)

@@ -16,14 +16,14 @@ DRAWN = 100
 def load(data_dir: Path) -> Dataset:
     """ImageNet: officially 1,000 classes, 1,281,167 training and 50,000 validation images, read as needed at 224 x 224.
 
-    A stored image is the centre cut after its shorter side became 256; x is its random crop (padding 28) and flip. The
-    released code has torchvision's RandomResizedCrop in that place.
+    A test image is the centre cut after its shorter side became 256; x is a random resized crop (`crops`) and flip, as
+    in the paper's released code.
     """
     return _load("imagenet", data_dir, _all_classes(data_dir))
 
 
 def load_100(data_dir: Path) -> Dataset:
-    """ImageNet100: the classes of `imagenet100.txt` (one WordNet id a line) beside the data, else `drawn_classes`."""
+    """ImageNet100: the classes of `imagenet100.txt` (one WordNet id per line) beside the data, else `drawn_classes`."""
     return _load("imagenet100", data_dir, _hundred(data_dir))
 
 
@@ -65,11 +65,11 @@ def _hundred(data_dir: Path) -> list[str]:
         if len(known) < DRAWN:
             raise UserError(f"cannot draw {DRAWN} classes of the {len(known)} in {data_dir / FOLDER}")
         return drawn_classes(known)
-    listed = sorted(path.read_text().split())
+    listed = sorted(path.read_text(encoding="utf-8", errors="replace").split())
     unknown = sorted(set(listed) - set(known))
     if unknown or len(set(listed)) != DRAWN or len(listed) != DRAWN:
         raise UserError(
-            f"{path} must list {DRAWN} different classes of {data_dir / FOLDER}/train, one a line; "
+            f"{path} must list {DRAWN} different classes of {data_dir / FOLDER}/train, one per line; "
             f"it lists {len(set(listed))}, unknown among them: {unknown[:3] or 'none'}"
         )
     return listed
@@ -87,4 +87,5 @@ def _load(name: str, data_dir: Path, classes: list[str]) -> Dataset:
         crop_padding=28,
         cutout_size=56,
         policy="imagenet",
+        resized_crops=True,
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,11 +21,20 @@ FOLDER = "tiny-imagenet-200"
 HOLDS = f"{FOLDER}/ (as its archive unpacks), {FOLDER}.zip, or a cut of it in the same layout, {FOLDER}-<name>.zip"
 OFFICIAL_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"  # of the published tiny-imagenet-200.zip, 248,100,043 bytes
 IMAGE_SIZE = 64
-BROKEN = (OSError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, UnicodeDecodeError)
+BROKEN = (
+    OSError,
+    KeyError,
+    RuntimeError,
+    EOFError,
+    UnicodeDecodeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 def load(data_dir: Path) -> Dataset:
-    """200 classes, 3 x 64 x 64, greyscale files as RGB; officially 500 training images a class.
+    """200 classes, 3 x 64 x 64, greyscale files as RGB; officially 500 training images per class.
 
     The 10,000 validation images are the test set: the official test images have no labels. Labels follow the sorted
     WordNet ids, and a class's training images their numbers, so that the first n are the same in a cut and the whole.
@@ -42,7 +52,7 @@ def load(data_dir: Path) -> Dataset:
             splits = [_decode(files, read) for files in (train, test)]
     except BROKEN as error:
         raise UserError(
-            f"{source} is damaged or incomplete ({error}). Make or copy it anew; expected {HOLDS}"
+            f"{source} is damaged or incomplete ({error}). Make or copy it again; expected {HOLDS}"
         ) from error
     return Dataset(
         name="tinyimagenet",
@@ -73,14 +83,19 @@ def find(data_dir: Path) -> Path:
     return cuts[0]
 
 
-@lru_cache(maxsize=4)
 def fingerprint(data_dir: Path) -> str:
     """A hash of the images' names and sizes, the same for folder and archive: tells a cut from the whole."""
     source = find(data_dir)
+    found = source.stat()
+    return _fingerprint(source, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)  # of a folder, listing takes seconds, and every run of a sweep asks
+def _fingerprint(source: Path, *state: int) -> str:
     try:
         images = sorted(item for item in _listing(source).items() if item[0].startswith(("train/", "val/images/")))
     except BROKEN as error:
-        raise UserError(f"{source} is damaged ({error}). Make or copy it anew") from error
+        raise UserError(f"{source} is damaged ({error}). Make or copy it again") from error
     return hashlib.sha256(repr(images).encode()).hexdigest()
 
 
@@ -90,7 +105,7 @@ def _check_hash(archive: Path) -> None:
     if digest != OFFICIAL_MD5:
         raise UserError(
             f"{archive} is not the published archive: its MD5 is {digest}, expected {OFFICIAL_MD5}. "
-            f"Copy it anew, or name it {FOLDER}-<name>.zip if it is a cut"
+            f"Copy it again, or name it {FOLDER}-<name>.zip if it is a cut"
         )
 
 

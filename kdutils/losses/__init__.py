@@ -6,8 +6,13 @@ from kdutils.losses.base import Facts, Method, Outputs, Targets, Terms, XPrime
 from kdutils.losses.cc import CorrelationCongruence, correlation_congruence
 from kdutils.losses.ce import CrossEntropy
 from kdutils.losses.crd import ContrastiveRepresentation
+from kdutils.losses.dist import StrongerTeacher, correlation_distance
+from kdutils.losses.dkd import DecoupledDistillation, decoupled_divergence
 from kdutils.losses.feature import FeatureMethod
 from kdutils.losses.kd import KnowledgeDistillation, kd_divergence
+from kdutils.losses.logit import LogitMethod
+from kdutils.losses.lskd import LogitStandardisation, standardise
+from kdutils.losses.mlkd import MultiLevel, batch_distance, class_distance
 from kdutils.losses.pkt import ProbabilisticTransfer, probabilistic_transfer
 from kdutils.losses.sp import SimilarityPreserving, similarity_preserving
 from kdutils.losses.vid import VariationalInformation
@@ -21,6 +26,10 @@ METHODS: dict[str, type[Method]] = {  # name -> class, whose constructor takes T
     "sp": SimilarityPreserving,
     "pkt": ProbabilisticTransfer,
     "vid": VariationalInformation,
+    "lskd": LogitStandardisation,
+    "dkd": DecoupledDistillation,
+    "dist": StrongerTeacher,
+    "mlkd": MultiLevel,
 }
 
 __all__ = [
@@ -29,16 +38,22 @@ __all__ = [
     "Facts",
     "FeatureMethod",
     "KnowledgeDistillation",
+    "LogitMethod",
     "Method",
     "Outputs",
     "Targets",
     "Terms",
     "attention_transfer",
+    "batch_distance",
     "build",
+    "class_distance",
     "correlation_congruence",
+    "correlation_distance",
+    "decoupled_divergence",
     "kd_divergence",
     "probabilistic_transfer",
     "similarity_preserving",
+    "standardise",
 ]
 
 

@@ -7,7 +7,7 @@ from kdutils.losses.base import Method, Outputs, Targets, mixed_cross_entropy
 
 
 class CrossEntropy(Method):
-    """CE(y, p(x)); x', where there is one, gets the labels mixed as the scheme mixed the images."""
+    """CE(y, p(x)); x', if there is one, gets the labels mixed as the scheme mixed the images."""
 
     needs_teacher = False
 

@@ -6,11 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kdutils import seeds
 from kdutils.errors import UserError
 from kdutils.losses.base import Facts, Outputs, Targets, Terms
 from kdutils.losses.feature import DIMENSIONS, FeatureMethod
 
-NEGATIVES = 16_384  # images of other classes that each image is told from; all of them where there are fewer
+NEGATIVES = 16_384  # images of other classes that each image is told from; all of them if there are fewer
 TEMPERATURE = 0.07
 MOMENTUM = 0.5  # of the memories
 
@@ -88,8 +89,7 @@ class ContrastiveRepresentation(FeatureMethod):
 
     def draw_negatives(self, targets: Targets) -> Tensor:
         """For each image, `negatives` different training images of other classes, uniformly: int64 [N, m]."""
-        seed = int(torch.randint(2**62, (), generator=targets.generator))
-        generator = torch.Generator(self.labels.device).manual_seed(seed)
+        generator = seeds.on_device(self.labels.device, targets.generator)
         keys = torch.rand(len(targets.labels), len(self.labels), generator=generator, device=self.labels.device)
         keys[targets.labels[:, None] == self.labels] = -1  # never among the highest
         return keys.topk(self.negatives, sorted=False).indices

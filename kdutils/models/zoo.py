@@ -4,18 +4,28 @@ import copy
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from kdutils.errors import UserError, choose
+from kdutils.models import outside
 from kdutils.models.base import Features, Network
+from kdutils.models.efficientnet_lite import EfficientNetLite0
 from kdutils.models.mobilenetv2 import MobileNetV2
 from kdutils.models.resnet import ResNet
 from kdutils.models.resnet_bottleneck import ResNet50
-from kdutils.models.resnet_imagenet import ImageNetResNet
 from kdutils.models.shufflenetv2 import ShuffleNetV2
 from kdutils.models.vgg import VGG
 from kdutils.models.wrn import WideResNet
 
 NARROW, WIDE = (16, 16, 32, 64), (32, 64, 128, 256)
+
+
+def _imagenet_resnet(blocks: tuple[int, int, int, int], num_classes: int) -> Network:
+    """One of torchvision's ResNets, which is loaded here: it takes seconds."""
+    from kdutils.models.resnet_imagenet import ImageNetResNet
+
+    return ImageNetResNet(blocks, num_classes)
+
 
 NETWORKS: dict[str, Callable[[int], Network]] = {  # name -> constructor, which takes the number of classes
     "tiny": lambda num_classes: ResNet(8, (8, 8, 16, 32), num_classes),  # ours, for the quick size
@@ -36,20 +46,25 @@ NETWORKS: dict[str, Callable[[int], Network]] = {  # name -> constructor, which 
     "vgg13": lambda num_classes: VGG((2, 2, 2, 2, 2), num_classes),
     "MobileNetV2": MobileNetV2,
     "ShuffleV2": ShuffleNetV2,
-    "resnet18": lambda num_classes: ImageNetResNet((2, 2, 2, 2), num_classes),  # torchvision's, for large images
-    "resnet34": lambda num_classes: ImageNetResNet((3, 4, 6, 3), num_classes),
+    "resnet10": lambda num_classes: _imagenet_resnet((1, 1, 1, 1), num_classes),  # ours, a student for large images
+    "resnet18": lambda num_classes: _imagenet_resnet((2, 2, 2, 2), num_classes),  # torchvision's, for large images
+    "resnet34": lambda num_classes: _imagenet_resnet((3, 4, 6, 3), num_classes),
+    "EfficientNetLite0": EfficientNetLite0,
 }
 
 
 def build(name: str, num_classes: int, image_size: int = 32) -> Network:
     """A freshly initialised network (from torch's global generator) for square images of side `image_size` pixels.
 
-    UserError for an unknown name, fewer than two classes, or a size that the network is not meant for.
+    `name` is one of NETWORKS, or of a network from elsewhere (`outside.FORMS`). UserError for an unknown name, fewer
+    than two classes, or a size that the network is not meant for.
     """
-    choose("network", name, NETWORKS)
+    make = constructor(name)
     if num_classes < 2:
         raise UserError(f"{name} needs at least 2 classes to tell apart, not {num_classes}")
-    model = NETWORKS[name](num_classes)
+    if name not in NETWORKS:
+        return outside.build(name, num_classes, image_size)
+    model = make(num_classes)
     sizes = model.image_sizes
     if image_size not in sizes:
         fitting = [other for other, sides in image_sizes().items() if image_size in sides]
@@ -62,6 +77,13 @@ def build(name: str, num_classes: int, image_size: int = 32) -> Network:
     return model
 
 
+def constructor(name: str) -> Callable[..., nn.Module]:
+    """The function that builds the network `name`; UserError for an unknown name."""
+    if ":" in name and name not in NETWORKS:
+        return outside.constructor(name)
+    return NETWORKS[choose("network", name, NETWORKS)]
+
+
 def image_sizes() -> dict[str, range]:
     """The image sizes that each network takes, by name."""
     with torch.device("meta"):  # the shape of a network without its memory
@@ -69,7 +91,12 @@ def image_sizes() -> dict[str, range]:
 
 
 def feature_shapes(model: Network, image_size: int = 32) -> Features:
-    """The shapes, without the batch dimension, of what `model.features` gives for images of this size."""
+    """The shapes, without the batch dimension, of what `model.features` gives for images of this size.
+
+    UserError for a network from elsewhere, which gives logits alone.
+    """
+    if isinstance(model, outside.OutsideNetwork):
+        raise UserError(f"{model.name} gives logits and no features: choose a method that needs only these, such as kd")
     skeleton = copy.deepcopy(model).to("meta").eval()
     maps, pooled, logits = skeleton.features(torch.empty(1, 3, image_size, image_size, device="meta"))
     return Features(tuple(tuple(m.shape[1:]) for m in maps), tuple(pooled.shape[1:]), tuple(logits.shape[1:]))

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from kdutils import costs, models, paper
+from kdutils import models, paper
+from kdutils.bench import paper_costs
 from kdutils.chapters import cost
 from kdutils.errors import UserError
-from kdutils.estimate import Cost
+from kdutils.sweep.estimate import Cost
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def forward_flops(name: str, images: int) -> int:
 
 
 def test_recorded_counts_are_those_of_the_networks(grid: pd.DataFrame) -> None:
-    """A teacher's forward; a student's forward and twice as much backward, but for the gradient of the images."""
+    """A forward pass of the teacher; the student's, and twice as much backward, but for the images' gradient."""
     steps = cost.experiments(grid).set_index(["pair", "views"])["step_gflops"] * 1e9
     teacher, student = forward_flops("resnet56", 64), forward_flops("resnet20", 64)
     stem = 2 * 64 * 16 * 3 * 9 * 32**2
@@ -45,7 +46,8 @@ def test_experiments_are_those_of_the_tables_and_the_heaviest_pair_is_last(grid:
 
 
 def test_the_stated_hours_are_read_from_the_claim() -> None:
-    assert cost.said_hours() == (2.0, 6.0)
+    assert cost.said_hours() == [2.0, 6.0]
+    assert cost.said_hours("tinyimagenet") == [24.0]
 
 
 def test_work_at_the_peak_for_the_whole_time_is_a_share_of_one() -> None:
@@ -56,7 +58,7 @@ def test_work_at_the_peak_for_the_whole_time_is_a_share_of_one() -> None:
 
 
 def test_resnet50_s_share_follows_from_its_published_size() -> None:
-    multiply_adds = 4.09e9  # of a forward at 224 x 224, as torchvision documents it
+    multiply_adds = 4.09e9  # of a forward pass at 224 x 224, as torchvision documents it
     assert cost.resnet50_share() == pytest.approx(3 * 2 * multiply_adds * cost.RESNET50_RATE / cost.PEAK, rel=0.02)
 
 
@@ -76,7 +78,7 @@ def test_what_is_timed_here_is_set_beside_the_recording(grid: pd.DataFrame, monk
         slower = {"x, x'": 4.0, "x, pool": 1.0}[kind["views"]]
         return Cost(slower * row["step_seconds"], 1e9 * row["step_gflops"], 782)
 
-    monkeypatch.setattr(costs, "step", step)
+    monkeypatch.setattr(paper_costs, "step", step)
     here = cost.measure(["wrn_40_2/vgg8"], 1, grid)  # which the paper distils with schemes only
     assert here["seconds_ratio"].tolist() == pytest.approx([4, 1])
     assert here["gflops_ratio"].tolist() == pytest.approx([1, 1])
@@ -101,8 +103,12 @@ def test_the_full_paper_adds_up(grid: pd.DataFrame) -> None:
     whole = cost.full_paper(grid, 3.0)
     last = whole.loc[("both", "all", "")]
     assert last["runs"] == grid["runs"].sum() == whole["runs"].sum() / 2
-    assert last["hours"] == round(grid["hours"].sum())
-    assert last["hours_here"] == round(3 * grid["hours"].sum())
+    assert last["hours"] == pytest.approx(grid["hours"].sum())
+    assert last["hours_here"] == pytest.approx(3 * grid["hours"].sum())
+    shown = cost.full_paper_table(whole)
+    assert (
+        shown.iloc[-1]["hours here"] == f"{round(3 * grid['hours'].sum(), -len(str(int(last['hours_here']))) + 2):,.0f}"
+    )
     assert whole.loc[("CIFAR-100", "ce", "x"), "epochs"] == 6 * 3 * 240  # six students alone, three times each
     assert sum(len(cost.kinds_of(grid, name)) for name in cost.DATASETS) == len(grid)
 
@@ -124,3 +130,27 @@ def test_step_times_show_the_recording_and_this_run(grid: pd.DataFrame) -> None:
     assert list(now.get_ydata()) == [1, 2]
     x, y = line.get_data()
     assert x[1] / y[1] == pytest.approx(x[0] / y[0])
+
+
+def test_the_count_gives_the_verdict_and_the_sentence_says_how_times_were_taken(grid: pd.DataFrame) -> None:
+    kinds = cost.experiments(grid)
+    found, tiny = cost.verdicts(grid, cost.resnet50_share())
+    assert (tiny.holds, tiny.claim_ids) == ("partly", ("cheap-tinyimagenet",))
+    assert (found.holds, found.decided_by, found.n) == (
+        "cannot tell",
+        "arithmetic",
+        f"{len(kinds)} kinds of experiment",
+    )
+    heavy = grid.assign(step_gflops=100 * grid["step_gflops"])
+    assert [each.holds for each in cost.verdicts(heavy, 0.5)] == ["fails", "fails"]
+    here = pd.DataFrame({"seconds_ratio": [2.0, 8.0], "gflops_ratio": [1.0, 1.001]})
+    text = cost.clock_in_words(here, 1)
+    assert "then 1 that is timed, with one thread" in text
+    assert "Here a step takes 4.00 times as long as there, from 2.00 to 8.00 by kind" in text
+    assert cost.about(889_182) == "890,000"
+
+
+def test_tables_have_a_row_for_each_kind(grid: pd.DataFrame) -> None:
+    counted = cost.counted_table(cost.experiments(grid))
+    assert counted.loc["wrn_40_2/vgg8", "KD: GFLOPs per step"] == "–", "the paper distils this pair with schemes only"
+    assert len(cost.kinds_of(grid, "cifar100")) == (grid["dataset"] == "cifar100").sum()

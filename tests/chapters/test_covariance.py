@@ -54,8 +54,67 @@ def test_a_ranking_that_contradicts_the_papers_anomalies_is_said_to():
         }
     )
     assert covariance.behind(frame, "mean_correlation", "cutmixpick_t") == ["identity", "autoaugment"]
-    said = covariance.anomalies(frame)
-    assert said.startswith("**Against the paper**")
-    assert "below Cutout's, by 2.0 standard errors" in said  # 1 / (0.3^2 + 0.4^2)^0.5
-    assert said.count("Identity, AutoAugment") == 2  # ours, and Table 10's
-    assert "**As in the paper**" in covariance.anomalies(frame.assign(mean_covariance=[3.0, 1.0, 2.0, 0.5, 0.4]))
+    within, barely, below, above = (
+        frame.assign(mean_covariance=[3.0, 2.0, 2.0 + step, 0.5, float("nan")]) for step in (-0.9, 0.9, -1.1, 1.1)
+    )  # an error is (0.3^2 + 0.4^2)^0.5 = 0.5
+    said = covariance.anomalies(below, below)
+    assert "-1100000.0 ± 500000.0 and -1100000.0 ± 500000.0" in said
+    assert "**against the paper**" in said
+    assert said.count("Identity, AutoAugment") == 2  # ours, once for both, and Table 10's
+    assert "**as in the paper**" in covariance.anomalies(above)
+    for rankings in ((within,), (barely,), (below, within), (below, above)):
+        assert "its sign cannot be told" in covariance.anomalies(*rankings)
+
+
+def test_red_arrows_are_counted_by_pair_and_by_scheme() -> None:
+    red = covariance.red_arrows()
+    by_pair, by_scheme = (covariance.red_arrows_table(red, by) for by in ("pair", "scheme"))
+    assert len(by_pair) == 7
+    assert len(by_scheme) == 9
+    for metric, label in covariance.METRICS.items():
+        expected = covariance.arrows(metric)["against"].sum()
+        assert by_pair.loc["all together", label] == by_scheme.loc["all together", label] == expected
+    assert "to CutMix" in by_scheme.index
+
+
+def test_steps_of_a_pair_of_ours_go_with_the_loss_or_against_it() -> None:
+    points = pd.DataFrame(
+        {
+            "t_stddev": [5.0, 4, 3, 2],
+            "mean_covariance": [5.0, 6, 3, 2],
+            "mean_correlation": [1.0, 2, 3, 4],
+            "test_loss": [4.0, 3, 2, 2.5],
+        }
+    )
+    found = covariance.steps_against(points)
+    assert found["t_stddev"].tolist() == [False, False, True]
+    assert found["mean_covariance"].tolist() == [True, False, True]
+    assert found["mean_correlation"].tolist() == [True, True, False]
+
+
+def test_words_on_the_published_covariances_follow_their_numbers() -> None:
+    found = covariance.predicted()
+    words = covariance.explained_in_words(found)
+    assert "above zero in 27 of the 27" in words
+    assert "(resnet56, vgg13), it is the rest that puts it there" in words
+    row = (found["teacher"] == "resnet56") & (found["scheme"] == "autoaugment")
+    turned = found.assign(from_t_stddev=found["from_t_stddev"].mask(row, 2e-4), rest=found["rest"].mask(row, 0.0))
+    assert "it is not the rest" in covariance.explained_in_words(turned)
+    table = covariance.explained_table(found)
+    share = (found["rest"] / found["covariance"])[found["scheme"] == "cutmix"]
+    assert table.loc["CutMix"].tolist() == [f"{share.min():.1%}", f"{share.max():.1%}"]
+
+
+def test_a_drift_below_zero_is_counted_as_noise() -> None:
+    frame = pd.DataFrame({"scheme": ["identity", "cutmix"], "mean_covariance": [1e-4, 1e-4], "t_stddev": [5e-3, 4e-3]})
+    frame = frame.assign(t_stddev_se=[5e-5, 4e-5], var_confidence=[2.1e-5, 1.9e-5], var_coupling=0.0, var_batch=0.0)
+    words = covariance.drift_in_words(frame)
+    assert "Identity -6.1%, CutMix 4.0%. Each is uncertain by about 2.0%" in words
+    assert "1 of 2 are, by that noise" in words
+
+
+def test_tables_have_labels_and_units() -> None:
+    u = np.random.default_rng(0).dirichlet(np.full(10, 5.0), size=40)
+    parts = covariance.take_apart(u)
+    table = covariance.parts_table({"cutmix": parts})
+    assert table.loc["CutMix", "drift (10⁻⁶)"] == f"{parts['drift'] * 1e6:.1f}"

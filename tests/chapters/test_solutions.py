@@ -7,7 +7,7 @@ import sys
 import nbformat
 import pytest
 
-from kdutils import notebooks
+from kdutils.book import notebooks
 
 SOLUTIONS = [("07_tables_1_2", ()), ("09_large_images", ("panels", "coefficients"))]  # with the cells they build on
 

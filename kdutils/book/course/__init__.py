@@ -1,0 +1,1 @@
+"""The course: assignments for nbgrader, what students hand in, and its grading."""

@@ -1,0 +1,69 @@
+"""`kdutils assignments` and `kdutils grade`: hand out the course assignments, and grade what comes back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdutils import _files
+from kdutils.cli.notebooks import read_parameters
+from kdutils.cli.output import named, printed
+from kdutils.errors import UserError
+
+
+def assignments(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Folder for the students' notebooks.", parser=named, metavar="PATH")] = Path(
+        "_build/assignments"
+    ),
+) -> None:
+    """Make the students' versions of the assignments, without solutions and hidden tests.
+
+    Write --NAME VALUE for parameters of your own, such as --seed 7: they go into every assignment that has them.
+    """
+    from kdutils.book.course import grading  # nbgrader takes seconds to load, and only these two commands need it
+
+    for path in grading.student_versions(out, read_parameters(context.args)):
+        typer.echo(f"to hand out: {path}")
+
+
+def grade(
+    context: typer.Context,
+    submissions: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with STUDENT/ASSIGNMENT.ipynb, or the zip file of Moodle or Canvas.",
+            parser=named,
+            metavar="SUBMISSIONS",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the grades and what was executed.", parser=named, metavar="PATH")
+    ] = Path("_build/grades"),
+    worksheet: Annotated[
+        Path | None,
+        typer.Option(help="Table of Moodle or Canvas: a copy gets the points.", parser=named, metavar="CSV"),
+    ] = None,
+    cell_seconds: Annotated[int, typer.Option(min=1, help="A cell is stopped after this time.")] = 120,
+    notebook_seconds: Annotated[int, typer.Option(min=1, help="A notebook is stopped after this time.")] = 600,
+) -> None:
+    """Grade a folder of submissions: a table of points, and a page of feedback for each.
+
+    Write --NAME VALUE for the parameters that the assignments were made with.
+    """
+    from kdutils.book.course import assignments, grading, platforms
+
+    given = read_parameters(context.args)
+    if worksheet and worksheet.resolve() == (out / worksheet.name).resolve():
+        raise UserError(f"{worksheet} lies where its copy with the points goes; move it out of {out}")
+    sheet = platforms.read_worksheet(worksheet, list(assignments.variants(given))) if worksheet else None
+    with platforms.folder(submissions) as folder:
+        table = grading.grade(folder, out, given, cell_seconds, notebook_seconds, typer.echo)
+    typer.echo(printed(table[["student", "assignment", "points", "max_points", "left_to_grade"]].fillna("")))
+    for row in table[table["trouble"] != ""].itertuples():
+        typer.echo(f"{row.student}, {row.assignment}: {row.trouble}")
+    if worksheet:
+        text, said = platforms.fill(sheet, worksheet, table)
+        _files.write_text(out / worksheet.name, text)
+        typer.echo(f"{said}: {out / worksheet.name}")
+    typer.echo(f"The table: {out / 'grades.csv'}; pages for the students: {out / 'feedback'}")

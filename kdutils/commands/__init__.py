@@ -1,1 +1,0 @@
-"""The `kdutils` commands, a module a group; `kdutils.cli` lists them."""

@@ -1,0 +1,17 @@
+"""Networks that only predict: frozen, BatchNorm folded into the convolutions, in float32 or bfloat16."""
+
+from kdutils.inference.any_network import AnyNetwork, check_logits, device_of, refuse_infinite
+from kdutils.inference.frozen import for_inference, read, reader
+from kdutils.inference.precision import PRECISIONS, warn_if_slow
+
+__all__ = [
+    "PRECISIONS",
+    "AnyNetwork",
+    "check_logits",
+    "device_of",
+    "for_inference",
+    "read",
+    "reader",
+    "refuse_infinite",
+    "warn_if_slow",
+]

@@ -1,0 +1,53 @@
+"""The statistics behind every verdict: correlations, paired tests, intervals and the standard error of T. stddev.
+
+A thin layer over scipy and statsmodels that gives named numbers and refuses what has no answer.
+"""
+
+from kdutils.errors import UserError
+from kdutils.stats._coefficients import (
+    EXACT_UP_TO,
+    Alternative,
+    Correlation,
+    Method,
+    correlation,
+    correlations,
+    fisher_interval,
+    permutation_p,
+)
+from kdutils.stats._estimates import adaptive_calibration_error, calibration_error, fit_line, stddev_standard_error
+from kdutils.stats._tests import (
+    Combined,
+    PairedTest,
+    SignTest,
+    combine_p,
+    holm,
+    p_text,
+    paired_test,
+    sign_test,
+    t_interval,
+)
+
+__all__ = [
+    "EXACT_UP_TO",
+    "Alternative",
+    "Combined",
+    "Correlation",
+    "Method",
+    "PairedTest",
+    "SignTest",
+    "UserError",
+    "adaptive_calibration_error",
+    "calibration_error",
+    "combine_p",
+    "correlation",
+    "correlations",
+    "fisher_interval",
+    "fit_line",
+    "holm",
+    "p_text",
+    "paired_test",
+    "permutation_p",
+    "sign_test",
+    "stddev_standard_error",
+    "t_interval",
+]

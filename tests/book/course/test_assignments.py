@@ -1,0 +1,173 @@
+"""The course assignments themselves: full marks for the solution, none for nothing, and the right loss for mistakes."""
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from nbformat import NotebookNode
+
+from kdutils.book import notebooks
+from kdutils.book.course import assignments, grading
+from tests.book.course.pupils import answered, hand_in
+from tests.book.course.wrong_answers import WRONG, Wrong
+
+pytestmark = pytest.mark.long
+
+ASSIGNMENTS = assignments.assignments()
+# The smallest networks and samples that the notebooks take: what is tested does not depend on them.
+SMALL = {
+    "teacher": "tiny",
+    "teacher_epochs": 2,
+    "epochs": 1,
+    "pool_size": 100,
+    "repetitions": 200,
+    "batches": 4,
+    "steps": 15,
+    "images_per_class": 7,
+    "runs": 2,
+}
+
+
+def in_groups(wrong: list[Wrong]) -> list[list[Wrong]]:
+    """The mistakes, each group at most one an answer cell, so that one submission can hold a group."""
+    groups: list[list[Wrong]] = []
+    for mistake in wrong:
+        free = [group for group in groups if mistake.cell not in {other.cell for other in group}]
+        (free[0] if free else groups.append([]) or groups[-1]).append(mistake)
+    return groups
+
+
+@pytest.fixture(scope="module")
+def sources() -> Mapping[str, NotebookNode]:
+    return assignments.variants(SMALL)
+
+
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The student version of each assignment."""
+    return {path.stem: path for path in grading.student_versions(tmp_path_factory.mktemp("handed-out"), SMALL)}
+
+
+@pytest.fixture(scope="module")
+def table(
+    sources: Mapping[str, NotebookNode], releases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> pd.DataFrame:
+    """The reference, the empty version and the wrong answers to every assignment, graded."""
+    folder = tmp_path_factory.mktemp("submissions")
+    for name, release in releases.items():
+        hand_in(folder, "reference", name, answered(release, sources[name]))
+        shutil.copytree(release.parent, folder / "empty", dirs_exist_ok=True)
+        for number, group in enumerate(in_groups(WRONG[name])):
+            edits = {mistake.cell: (mistake.right, mistake.instead) for mistake in group}
+            hand_in(folder, f"wrong {number}", name, answered(release, sources[name], edits))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grading, "_page", lambda *_: None)  # pages have tests of their own
+        table = grading.grade(folder, tmp_path_factory.mktemp("grades"), SMALL)
+    return table.set_index(["assignment", "student"])
+
+
+def points_of(row: pd.Series) -> dict[int, float]:
+    return {int(name.removeprefix("exercise_")): row[name] for name in row.dropna().index if "exercise_" in name}
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_reference_has_all_points_and_the_empty_version_none(
+    name: str, table: pd.DataFrame, sources: Mapping[str, NotebookNode]
+) -> None:
+    tasks = assignments.exercises(sources[name])
+    reference = table.loc[name, "reference"]
+    assert points_of(reference) == {task.number: task.automatic for task in tasks}
+    assert reference.trouble == ""
+    written = [f"exercise {task.number}: {task.written:g} points" for task in tasks if task.written]
+    assert written
+    assert reference.left_to_grade == "; ".join(written)
+    empty = table.loc[name, "empty"]
+    assert set(points_of(empty).values()) == {0}
+    assert (empty.left_to_grade, empty.trouble) == ("", "")
+
+
+def test_there_are_wrong_answers_to_every_assignment() -> None:
+    assert WRONG.keys() == ASSIGNMENTS.keys()
+    assert all(len(wrong) >= 3 for wrong in WRONG.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "mistake"),
+    [
+        pytest.param(name, number, mistake, id=f"{name} {mistake.cell} {mistake.why}")
+        for name, wrong in WRONG.items()
+        for number, group in enumerate(in_groups(wrong))
+        for mistake in group
+    ],
+)
+def test_a_typical_mistake_costs_exactly_its_points(
+    name: str, number: int, mistake: Wrong, table: pd.DataFrame, sources: Mapping[str, NotebookNode]
+) -> None:
+    exercise = assignments.exercise_number(mistake.cell)
+    worth = {assignments.grade_id(cell): cell.metadata.nbgrader.get("points", 0) for cell in sources[name].cells}
+    full = points_of(table.loc[name, "reference"])[exercise]
+    lost = full - points_of(table.loc[name, f"wrong {number}"])[exercise]
+    assert lost == sum(worth[cell] for cell in mistake.lost) > 0
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_exercises_without_a_mistake_keep_their_points(name: str, table: pd.DataFrame) -> None:
+    full = points_of(table.loc[name, "reference"])
+    for number, group in enumerate(in_groups(WRONG[name])):
+        row = table.loc[name, f"wrong {number}"]
+        wrong = {assignments.exercise_number(mistake.cell) for mistake in group}
+        assert {n: p for n, p in points_of(row).items() if n not in wrong} == {
+            n: p for n, p in full.items() if n not in wrong
+        }
+        assert row.trouble == ""
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_student_version_holds_no_solution_and_no_hidden_test(
+    name: str, releases: dict[str, Path], sources: Mapping[str, NotebookNode]
+) -> None:
+    text = releases[name].read_text(encoding="utf8")
+    assert not re.search("BEGIN SOLUTION|END SOLUTION|HIDDEN TEST|Rubric", text)
+    left = {line.strip() for cell in nbformat.reads(text, 4).cells for line in cell.source.splitlines()}
+    for cell in sources[name].cells:
+        hidden = re.findall(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.*?)### END", cell.source, re.DOTALL)
+        if assignments.is_graded(cell) and assignments.is_answer(cell):
+            hidden.append(cell.source)
+        assert hidden or not assignments.is_answer(cell), f"{cell.id} hides nothing"
+        for line in "".join(hidden).splitlines():
+            assert len(line.strip()) < 8 or line.strip() not in left, f"{cell.id} leaves {line!r}"
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_every_written_answer_has_a_rubric_that_adds_up(name: str, sources: Mapping[str, NotebookNode]) -> None:
+    written = [cell for cell in sources[name].cells if assignments.is_graded(cell) and assignments.is_answer(cell)]
+    assert written
+    for cell in written:
+        answer, rubric = cell.source.split("**Rubric")
+        points = [int(number) for number in re.findall(r"^- (\d+) points?:", rubric, re.MULTILINE)]
+        assert sum(points) == cell.metadata.nbgrader.points
+        assert len(answer) > 200, "a model answer"
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_an_assignment_keeps_the_house_style(name: str) -> None:
+    notebook = json.loads(ASSIGNMENTS[name].read_text(encoding="utf8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code), "outputs are not committed"
+    for cell in notebook["cells"]:
+        assert cell["id"] == cell["metadata"]["nbgrader"]["grade_id"], "so that it is known even without its metadata"
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+    assert max(len(line.rstrip("\n")) for cell in code for line in cell["source"]) <= 88
+    assert max(len(cell["source"]) for cell in code) <= 20
+    parameters = notebooks.parameters(ASSIGNMENTS[name])
+    cell = next(cell for cell in code if cell["id"] == "parameters")
+    assert [line.split(":")[0] for line in cell["source"]] == list(parameters), "a line that papermill cannot read"
+    assert all(parameter.help for parameter in parameters.values())
+    assert "seed" in parameters, "so that each group can have its own"
+    assert notebook["metadata"]["kdutils"]["goals"]
+    assert notebook["metadata"]["kdutils"]["minutes"] > 0

@@ -1,0 +1,91 @@
+"""The pages that are made from data: the front page counts what is recorded."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from kdutils import paper, report
+from kdutils.book import pages
+from kdutils.chapters import few_shot
+from kdutils.report import recorded_runs
+
+
+def students(*keys: str, dataset: str = "cifar100") -> pd.DataFrame:
+    rows = {"key": keys, "dataset": dataset, "scheme": "cutmix", "test_loss": 1.0, "teacher": "t", "student": "s"}
+    return pd.DataFrame(rows)
+
+
+def test_the_front_page_counts_each_student_on_photographs_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorded_runs, "RESULTS", tmp_path)
+    assert pages.experiments().startswith("**0 students**")
+    report.write_recorded("one", students("a", "b"), {})
+    report.write_recorded("two", students("b", "c"), {})
+    report.write_recorded("three", students("d", dataset="digits"), {})
+    labels_only = students("e").assign(teacher=None)
+    report.write_recorded("four", labels_only, {})
+    without_names = students("f").drop(columns=["teacher", "student"])
+    report.write_recorded("five", without_names, {"teacher": "t2", "student": "s"})
+    assert pages.experiments().startswith("**5 students** were trained to the end on photographs")
+    assert "CIFAR-100; 2 pairs of networks" in pages.experiments()
+    report.write_recorded("ranks", pd.DataFrame({"scheme": ["cutmix"], "t_stddev": [1.0]}), {})
+    assert pages.experiments().startswith("**5 students**"), "a ranking trains nobody"
+
+
+def test_a_recorded_run_says_what_it_is_before_how_it_was_made():
+    text = pages.recorded_runs()
+    for name in report.recorded_names():
+        section = text.split(f"## {name.replace('_', ' ')}\n")[1].split("\n## ")[0]
+        title, download, made = (part.strip() for part in re.split(r"\n\n|\n(?=:::\{)", section.strip(), maxsplit=2))
+        assert title.endswith(".")
+        assert f"{name}.csv" in download
+        assert made.startswith(":::{dropdown} How it was made\n")
+        assert "| command |" in made
+
+
+def test_what_was_found_has_the_numbers_of_tables_and_verdicts():
+    claims = paper.claims()
+    finding = report.Finding(by="arithmetic", says="fails", numbers="n", test="t")
+    text = pages.found(claims, [report.verdict_on("window-count", finding)])
+    stddev, pick, counted = text.splitlines()
+    points = few_shot.study()
+    whole, rest = (np.corrcoef(each["t_stddev"], each["test_loss"])[0, 1] for each in (points, few_shot_rest(points)))
+    assert f"r = {whole:.2f} " in stddev
+    assert f"r = {rest:.2f} " in stddev
+    assert "of the paper's 18 pairs" in stddev
+    saved = few_shot.two_ends({"": report.recorded("fewshot")}).iloc[0]
+    assert f"saves our students {saved['saved']:.2f} nats" in pick
+    assert f"gains {saved['gained']:.1f} points of accuracy ({saved['gained_low']:.1f} to" in pick
+    assert f"**The paper's {len(claims)} claims**" in counted
+    assert f"0 hold, 0 hold in part, 1 fail; for 0 the evidence cannot tell, and {len(claims) - 1} are not" in counted
+
+
+def few_shot_rest(points: pd.DataFrame) -> pd.DataFrame:
+    return points[~points["scheme"].isin(few_shot.FAMILY)]
+
+
+def test_the_front_figures_caption_is_true_of_our_points():
+    """Three seeds per scheme; without CutMix and its picks six schemes whose correlation is not significant."""
+    points, study = pages.ours(), few_shot.study()
+    pd.testing.assert_frame_equal(
+        points[["t_stddev", "test_loss"]], study[["t_stddev", "test_loss"]], check_exact=False, rtol=1e-12
+    )
+    assert (study["n"] == 3).all()
+    few = few_shot.subsets(points).loc["without CutMix and its picks"]
+    assert few["schemes"] == 6
+    assert few["p"] >= 0.05
+    assert "first 50 training images" in report.recorded_provenance("fewshot_rank")["data"]
+
+
+def test_the_templates_example_is_no_finding_of_the_book(monkeypatch):
+    found = [report.Verdict(chapter=chapter, claim="one") for chapter in ("04_correlation", "template")]
+    since = report.verdict_on("unseen-order", report.awaited("students", "a rule", "not recorded yet"))
+    found.append(since)
+    monkeypatch.setattr(report, "verdicts", lambda executed: found)
+    monkeypatch.setattr(pages, "evidence_figure", lambda claims, verdicts: "")
+    assert pages.chapter_verdicts([]) == [found[0], since]
+    text = pages.pages([])["scoreboard.md"]
+    assert since.claim not in text
+    assert "{doc}`/notebooks/19_unseen`" in pages.pages([])["scoreboard_later.md"]
+    assert "`/notebooks/04_correlation`" in text.split("## Beyond the paper")[1]
+    assert "/notebooks/template" not in text

@@ -1,0 +1,89 @@
+"""The book on localhost: it is served, built again when a source changes, and a failing build does not end it."""
+
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from kdutils.book import build as book
+from kdutils.book import serve
+from kdutils.errors import UserError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("book/intro.md", "notebooks/one.ipynb", "kdutils/a.py", "_toc.yml", "_build/html/index.html"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("first")
+    return tmp_path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("name", ["book/intro.md", "notebooks/one.ipynb", "kdutils/new.py", "_toc.yml"])
+def test_a_change_of_a_source_is_seen_and_nothing_else(root: Path, name: str) -> None:
+    found = serve.changes(root, seconds=0.01)
+    next(found)
+    (root / "_build" / "html" / "index.html").write_text("not a source")
+    (root / "notebooks" / ".ipynb_checkpoints").mkdir()
+    (root / "notebooks" / ".ipynb_checkpoints" / "one.ipynb").write_text("not a source")
+    start = time.monotonic()
+    threading.Timer(0.3, (root / name).write_text, ["changed"]).start()
+    next(found)
+    assert time.monotonic() - start > 0.25
+
+
+def test_the_pages_are_served_and_a_failing_build_is_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port, pages = free_port(), []
+
+    def build(_: Path) -> None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html") as answer:
+            pages.append(answer.read().decode())
+        if len(pages) == 1:
+            raise UserError("one: cell 2 failed")
+
+    monkeypatch.setattr(book, "build", build)
+    monkeypatch.setattr(serve, "changes", lambda _: range(2))
+    serve.serve(root, port)
+    assert pages == ["first", "first"]
+    assert capsys.readouterr().out.splitlines() == [
+        "kdutils: one: cell 2 failed",
+        f"http://localhost:{port}/ shows the book; Ctrl-C ends",
+    ]
+
+
+@pytest.mark.parametrize("address", ["%00", "x" * 300, "nope.html", "%ff%00/"])
+def test_an_address_of_no_page_is_not_found_and_prints_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], address: str
+) -> None:
+    port, answers = free_port(), []
+
+    def ask(_: Path) -> None:
+        with pytest.raises(urllib.error.HTTPError) as answer:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/{address}")
+        answers.append(answer.value.code)
+        answer.value.close()
+
+    monkeypatch.setattr(book, "build", ask)
+    monkeypatch.setattr(serve, "changes", lambda _: range(1))
+    serve.serve(root, port)
+    assert answers == [404]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_port_in_use_is_said(root: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(UserError, match="cannot serve on port"):
+            serve.serve(root, other.getsockname()[1])
