@@ -116,11 +116,13 @@ def perform_on_worker(task: dict[str, Any], topic: str) -> Event:
 
 
 def _connect(scheduler: str) -> "distributed.Client":
+    address = _address(scheduler)
+    client = distributed.Client.__new__(distributed.Client)
     try:
-        return distributed.Client(_address(scheduler), timeout=CONNECT_SECONDS)
+        client.__init__(address, timeout=CONNECT_SECONDS)
+        return client
     except (OSError, ValueError, TypeError, ImportError) as error:
-        if isinstance(error, UserError):
-            raise
+        client.__del__()  # now: collected while another client starts, it would wait for a lock of that one for ever
         raise UserError(f"no Dask scheduler answers at {scheduler}: start one with `dask scheduler`") from error
 
 

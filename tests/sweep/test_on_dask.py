@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,6 +142,9 @@ def test_an_address_that_cannot_be_used_is_refused_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setattr(on_dask, "CONNECT_SECONDS", 0.2)
+    before = {thread.ident for thread in threading.enumerate()}
     with pytest.raises(UserError, match="no Dask scheduler answers at") as caught:
         sweep.sweep(sweep.grid(**TINY), tmp_path, scheduler=address)
     assert len(str(caught.value).splitlines()) == 1
+    started = [thread.name for thread in threading.enumerate() if thread.ident not in before]
+    assert "IO loop" not in started, "the refused client lives on, until a garbage collection stops the next one"
