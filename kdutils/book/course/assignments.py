@@ -1,8 +1,9 @@
 """The course assignments: nbgrader source notebooks, and what they say of themselves.
 
 `notebooks/assignments/<name>.ipynb` holds tasks, solutions, hidden tests and rubrics. Every cell has an nbgrader
-`grade_id`; those of exercise n begin with `exercise-n`. Goals and minutes stand in the notebook's metadata, points in
-its test cells and written answers, so that no list of assignments and no number is kept anywhere else.
+`grade_id`; those of exercise n begin with `exercise-n`. Goals stand in the notebook's metadata, minutes and difficulty
+in the headings of the exercises, points in test cells and written answers, so that no list of assignments and no number
+is kept anywhere else.
 """
 
 import re
@@ -17,6 +18,10 @@ from kdutils.book import notebooks
 from kdutils.errors import UserError
 
 FOLDER = Path("notebooks") / "assignments"
+# What an exercise, of an assignment or of a chapter, asks of a reader; the page on teaching says what the words mean.
+EFFORT = r"(?P<minutes>\d+) minutes, (?P<difficulty>easy|medium|hard)"
+# Students' versions add the points.
+HEADING = re.compile(rf"^## Exercise (?P<number>\d+): (?P<title>.+) \({EFFORT}(?:; [\d.]+ points)?\)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class Exercise:
 
     number: int
     title: str
+    minutes: int
+    difficulty: str
     automatic: float
     written: float
 
@@ -61,17 +68,19 @@ def is_answer(cell: NotebookNode) -> bool:
 
 
 def exercises(assignment: NotebookNode) -> list[Exercise]:
-    """The exercises of an assignment (its source or a version of it), by number."""
-    titles, points = {}, {}
+    """The exercises of an assignment (its source or a version of it), by number; UserError for an unclear heading."""
+    headings, points = {}, {}
     for cell in assignment.cells:
         number = exercise_number(grade_id(cell))
-        heading = re.match(r"## Exercise \d+: (.+)", cell.source)
-        if heading:
-            titles[number] = heading[1]
+        if heading := HEADING.match(cell.source):
+            headings[number] = heading["title"], int(heading["minutes"]), heading["difficulty"]
         if is_graded(cell):
             kinds = points.setdefault(number, [0.0, 0.0])
             kinds[is_answer(cell)] += cell.metadata.nbgrader.points
-    return [Exercise(number, titles[number], *points[number]) for number in sorted(points)]
+    for number in points:
+        if number not in headings:
+            raise UserError(f'exercise {number} needs a heading: "## Exercise {number}: Title (15 minutes, medium)"')
+    return [Exercise(number, *headings[number], *points[number]) for number in sorted(points)]
 
 
 def variant(source: Path, given: Mapping[str, object]) -> NotebookNode:
@@ -84,9 +93,8 @@ def variant(source: Path, given: Mapping[str, object]) -> NotebookNode:
     points = {task.number: task.automatic + task.written for task in exercises(assignment)}
     for cell in assignment.cells:
         if cell.source.startswith("## Exercise "):
-            heading, *text = cell.source.split("\n", 1)
             worth = points[exercise_number(grade_id(cell))]
-            cell.source = "\n".join([f"{heading} ({worth:g} points)", *text])
+            cell.source = HEADING.sub(lambda found, worth=worth: f"{found[0][:-1]}; {worth:g} points)", cell.source)
         if "parameters" in cell.metadata.get("tags", []):
             for name, value in values.items():
                 line = rf"^({name}: \w+ = ).*?(  #.*)$"
@@ -121,21 +129,28 @@ def rubrics(sources: Mapping[str, NotebookNode]) -> str:
 
 
 def page(root: Path = notebooks.ROOT) -> str:
-    """What the book's page for instructors says of each assignment: goals, time, exercises and points."""
+    """What the book's page for instructors says of each assignment: goals, exercises, their time and points."""
     return "\n\n".join(_section(path) for path in assignments(root).values()) + "\n"
 
 
 def _section(source: Path) -> str:
     assignment = nbformat.read(source, as_version=4)
-    facts, tasks = assignment.metadata["kdutils"], exercises(assignment)
-    automatic, written = (sum(getattr(task, kind) for task in tasks) for kind in ("automatic", "written"))
-    rows = [f"| {task.number} | {task.title} | {_points(task.automatic)} | {_points(task.written)} |" for task in tasks]
+    tasks = exercises(assignment)
+    minutes, automatic, written = (
+        sum(getattr(task, of) for task in tasks) for of in ("minutes", "automatic", "written")
+    )
+    rows = [
+        f"| {task.number} | {task.title} | {task.minutes} | {task.difficulty} | {_points(task.automatic)} | "
+        f"{_points(task.written)} |"
+        for task in tasks
+    ]
     lines = [
         f"### {notebooks.title(source)}",
-        f"`{source.stem}.ipynb`, about {facts['minutes']} minutes of a student's time. After it, a student can",
-        "\n".join(f"- {goal};" for goal in facts["goals"]).removesuffix(";") + ".",
-        "| Exercise | What is asked | Points from tests | Points by hand |\n| --- | --- | --- | --- |\n"
-        + "\n".join([*rows, f"| | **together** | **{automatic:g}** | **{written:g}** |"]),
+        f"`{source.stem}.ipynb`, about {minutes} minutes of a student's time. After it, a student can",
+        "\n".join(f"- {goal};" for goal in assignment.metadata["kdutils"]["goals"]).removesuffix(";") + ".",
+        "| Exercise | What is asked | Minutes | Difficulty | Points from tests | Points by hand |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
+        + "\n".join([*rows, f"| | **together** | **{minutes}** | | **{automatic:g}** | **{written:g}** |"]),
     ]
     return "\n\n".join(lines)
 

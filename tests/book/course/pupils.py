@@ -37,18 +37,18 @@ def write_assignment(root: Path) -> Path:
     cells = [
         _cell("markdown", "head", "# Sums"),
         _cell("code", "parameters", "start: int = 3  # where to begin\nseed: int = 0  # unused"),
-        _cell("markdown", "exercise-1-head", "## Exercise 1: Twice"),
+        _cell("markdown", "exercise-1-head", "## Exercise 1: Twice (2 minutes, easy)"),
         _cell("code", "exercise-1", SOLUTION.format("twice", "x + x"), solution=True),
         _cell("code", "exercise-1-test", TEST.format("twice(2) == 4", "twice(start) == 2 * start"), points=2),
-        _cell("markdown", "exercise-2-head", "## Exercise 2: Square"),
+        _cell("markdown", "exercise-2-head", "## Exercise 2: Square (3 minutes, easy)"),
         _cell("code", "exercise-2", SOLUTION.format("square", "x * x"), solution=True),
         _cell("code", "exercise-2-test", TEST.format("square(2) == 4", "square(start) == start**2"), points=3),
-        _cell("markdown", "exercise-3-head", "## Exercise 3: Why (written)"),
+        _cell("markdown", "exercise-3-head", "## Exercise 3: Why (written) (10 minutes, hard)"),
         _cell("markdown", "exercise-3-answer", "So.\n\n**Rubric (2 points).**\n\n- 2 points: so", True, points=2),
     ]
     cells[1].metadata["tags"] = ["parameters"]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    facts = {"goals": ["add", "multiply"], "minutes": 5}
+    facts = {"goals": ["add", "multiply"]}
     path = root / "notebooks" / "assignments" / "sums.ipynb"
     path.parent.mkdir(parents=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "kdutils": facts}), path)

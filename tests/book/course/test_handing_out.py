@@ -20,7 +20,7 @@ def test_student_versions_hold_no_solution_and_take_parameters(release: Path, ro
     (other,) = grading.student_versions(tmp_path, {"start": "12"}, root)
     parameters = next(cell for cell in nbformat.read(other, 4).cells if assignments.grade_id(cell) == "parameters")
     assert parameters.source.splitlines()[0] == "start: int = 12  # where to begin"
-    assert "## Exercise 2: Square (3 points)" in other.read_text()
+    assert "## Exercise 2: Square (3 minutes, easy; 3 points)" in other.read_text()
     with pytest.raises(UserError, match=r"no assignment has a parameter 'begin'. They have: seed, start"):
         assignments.variants({"begin": 1}, root)
     with pytest.raises(UserError, match="a whole number"):
@@ -29,9 +29,10 @@ def test_student_versions_hold_no_solution_and_take_parameters(release: Path, ro
 
 def test_an_assignment_describes_itself(root: Path) -> None:
     page = assignments.page(root)
-    assert page.startswith("### Sums\n\n`sums.ipynb`, about 5 minutes")
+    assert page.startswith("### Sums\n\n`sums.ipynb`, about 15 minutes")
     assert "- add;\n- multiply.\n" in page
-    assert "| 2 | Square | 3 |  |\n| 3 | Why (written) |  | 2 |\n| | **together** | **5** | **2** |" in page
+    assert "| 2 | Square | 3 | easy | 3 |  |\n| 3 | Why (written) | 10 | hard |  | 2 |\n" in page
+    assert "| | **together** | **15** | | **5** | **2** |\n" in page
     with pytest.raises(UserError, match="no assignment in"):
         assignments.assignments(root / "handed-out")
 
