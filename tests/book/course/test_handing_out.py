@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from kdutils import cli
 from kdutils.book.course import assignments, gradebook, grading
 from kdutils.errors import UserError
+from tests.book.course.pupils import write_assignment
 
 
 def test_student_versions_hold_no_solution_and_take_parameters(release: Path, root: Path, tmp_path: Path) -> None:
@@ -35,6 +36,13 @@ def test_an_assignment_describes_itself(root: Path) -> None:
     assert "| | **together** | **15** | | **5** | **2** |\n" in page
     with pytest.raises(UserError, match="no assignment in"):
         assignments.assignments(root / "handed-out")
+
+
+def test_an_exercise_without_minutes_and_difficulty_is_named(tmp_path: Path) -> None:
+    source = write_assignment(tmp_path)
+    source.write_text(source.read_text().replace("Square (3 minutes, easy)", "Square (3 minutes)"))
+    with pytest.raises(UserError, match='exercise 2 needs a heading: "## Exercise 2: Title'):
+        assignments.page(tmp_path)
 
 
 def test_without_nbgrader_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
