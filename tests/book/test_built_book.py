@@ -230,11 +230,12 @@ def printed(browser: Browser) -> str:
     return " ".join(" ".join(sheet.extract_text() for sheet in sheets).split())
 
 
-def test_a_printed_chapter_shows_its_solutions(browser: Browser) -> None:
+def test_a_printed_chapter_shows_its_solutions_and_answers(browser: Browser) -> None:
     template(browser)
     text = printed(browser)
     assert "How a chapter is made" in text
     assert "This is why" in text
+    assert "A simulation can contradict a law" in text
 
 
 def test_a_printed_chapter_shows_its_folded_code(browser: Browser) -> None:
