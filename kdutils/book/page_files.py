@@ -19,12 +19,15 @@ from sphinx.application import Sphinx
 WITHOUT = ".headerlink, .prev-next-footer, script:not(.explorer > script), style"
 # Equations are set by the reader's browser; nothing is asked of any host, and no menu wants more files.
 MATHJAX_OPTIONS = '{"options": {"enableMenu": false, "processHtmlClass": "tex2jax_process|mathjax_process|math"}}'
+# Boxes have no icon: its font is left out.
 FRAME = """<!DOCTYPE html>
 <html lang="en" data-theme="light" data-mode="light">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{style}
-body {{ display: block; }} main {{ max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }}</style>
+body {{ display: block; }} main {{ max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }}
+.admonition-title::before, .admonition-title::after {{ content: none !important; }}
+</style>
 </head>
 <body><main>{article}</main>{scripts}</body>
 </html>
