@@ -22,6 +22,8 @@ EIGHT = (
     "gaussian_noise",
 )
 """The schemes that the paper does not have."""
+ALL = (*augment.NINE, *EIGHT)
+"""The 17 schemes of the study that have something to teach."""
 FOOL = "blank"  # shows nothing of the image, and has a lower T. stddev than any scheme of the paper
 RANKING, STUDY = "after_unseen_rank", "after_unseen"
 SEEDS = 3  # students of each scheme, as planned
@@ -31,6 +33,11 @@ COLUMNS = ("scheme", "t_stddev", "t_stddev_se", "entropy", "label_disagreement")
 def ranked(recording: str = RANKING) -> pd.DataFrame:
     """The recorded ranking of the teacher on the study's 5,000 images, T. stddev in the table's own units."""
     return recorded_runs.recorded(recording)
+
+
+def all_ranked(this: str = RANKING, nine: str = "fewshot_rank") -> pd.DataFrame:
+    """The recorded rankings of the paper's schemes and of the others in one, of the same teacher and images."""
+    return pd.concat([ranked(this), ranked(nine)]).drop_duplicates("scheme")
 
 
 def predicted(ranking: pd.DataFrame, schemes: tuple[str, ...] = EIGHT) -> list[str]:
@@ -54,8 +61,7 @@ def whole_seeds(runs: pd.DataFrame, schemes: tuple[str, ...]) -> pd.DataFrame:
 def points(runs: pd.DataFrame, schemes: tuple[str, ...]) -> pd.DataFrame:
     """T. stddev beside the mean test loss of these schemes over their whole seeds (`few_shot.beside_students`)."""
     seeds = whole_seeds(runs, schemes).index
-    both = pd.concat([ranked(), ranked("fewshot_rank")]).drop_duplicates("scheme")
-    return few_shot.beside_students(both, runs[runs["scheme"].isin(schemes) & runs["seed"].isin(seeds)])
+    return few_shot.beside_students(all_ranked(), runs[runs["scheme"].isin(schemes) & runs["seed"].isin(seeds)])
 
 
 def state(runs: pd.DataFrame, schemes: tuple[str, ...]) -> str:
@@ -91,9 +97,8 @@ def off_the_line(nine: pd.DataFrame, eight: pd.DataFrame) -> pd.DataFrame:
 
 def line_table(runs: pd.DataFrame) -> pd.DataFrame:
     """`off_the_line` as a reader wants it, or the state of the study while a seed lacks one of the 17 students."""
-    all_17 = (*augment.NINE, *EIGHT)
-    if whole_seeds(runs, all_17).empty:
-        return tables.nothing_yet(state(runs, all_17))
+    if whole_seeds(runs, ALL).empty:
+        return tables.nothing_yet(state(runs, ALL))
     found = off_the_line(points(runs, augment.NINE), points(runs, EIGHT)).sort_values("t_stddev")
     names = {"line": "by the line of the nine", "missed": "observed less that"}
     shown = {name: tables.LABELS[name] for name in ("scheme", "t_stddev", "test_loss")}

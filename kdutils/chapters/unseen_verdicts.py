@@ -3,7 +3,6 @@
 import pandas as pd
 
 from kdutils import report, stats
-from kdutils.augment import NINE
 from kdutils.chapters import few_shot, unseen
 from kdutils.report import Finding, Verdict, rules
 
@@ -17,7 +16,6 @@ FOOLED_TEST = (
     "the test loss of the scheme less that of the eight's lowest T. stddev, paired by seed, has a 95 % interval above "
     "zero (below: fails)"
 )
-ALL = (*NINE, *unseen.EIGHT)
 
 
 def verdicts(live: pd.DataFrame, dataset: str, size: str) -> list[Verdict]:
@@ -26,7 +24,7 @@ def verdicts(live: pd.DataFrame, dataset: str, size: str) -> list[Verdict]:
     return [
         report.verdict_on("unseen-order", _order(runs, unseen.EIGHT, ORDER_TEST), _live(live, dataset, size)),
         report.verdict_on("unseen-choice", _paired(runs, unseen.EIGHT, CHOICE_TEST, choice)),
-        report.verdict_on("unseen-joint", _order(runs, ALL, JOINT_TEST)),
+        report.verdict_on("unseen-joint", _order(runs, unseen.ALL, JOINT_TEST)),
         report.verdict_on("unseen-fooled", _paired(runs, (*unseen.EIGHT, unseen.FOOL), FOOLED_TEST, fooled)),
     ]
 

@@ -15,6 +15,7 @@ from kdutils.stats._coefficients import (
     permutation_p,
 )
 from kdutils.stats._estimates import adaptive_calibration_error, calibration_error, fit_line, stddev_standard_error
+from kdutils.stats._ranks import Lead, lead, rank_order
 from kdutils.stats._tests import (
     Combined,
     PairedTest,
@@ -32,6 +33,7 @@ __all__ = [
     "Alternative",
     "Combined",
     "Correlation",
+    "Lead",
     "Method",
     "PairedTest",
     "SignTest",
@@ -44,9 +46,11 @@ __all__ = [
     "fisher_interval",
     "fit_line",
     "holm",
+    "lead",
     "p_text",
     "paired_test",
     "permutation_p",
+    "rank_order",
     "sign_test",
     "stddev_standard_error",
     "t_interval",

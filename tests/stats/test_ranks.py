@@ -1,0 +1,82 @@
+"""Orders of many points: p by random pairings against the exact one, and which of two scores leads, by brute force."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from kdutils import stats
+from kdutils.errors import UserError
+
+
+def drawn(n, seed=0):
+    return np.random.default_rng(seed).normal(size=(3, n))
+
+
+def test_up_to_nine_points_all_pairings_are_listed():
+    x, y, _ = drawn(8)
+    assert stats.rank_order(x, y) == stats.correlation(x, y, "spearman")
+
+
+def test_beyond_nine_points_p_is_the_share_of_pairings_that_are_as_far():
+    x, y, _ = drawn(16, seed=4)
+    found = stats.rank_order(x, y + 0.5 * x)
+    assert found[:1] + found[2:] == tuple(stats.correlation(x, y + 0.5 * x, "spearman"))[:1] + found[2:]
+    rng, rho = np.random.default_rng(1), found.r
+    null = np.array([scipy_stats.spearmanr(rng.permutation(x), y + 0.5 * x).statistic for _ in range(2000)])
+    expected = 2 * min((null >= rho).mean(), (null <= rho).mean())
+    assert 0.01 < expected < 0.9
+    assert found.p == pytest.approx(expected, abs=0.03)
+    assert stats.rank_order(x, y + 0.5 * x).p == found.p
+
+
+def test_a_perfect_order_of_sixteen_is_beyond_all_random_ones():
+    x = np.arange(16)
+    assert stats.rank_order(x, x**3).p == pytest.approx(2e-5)
+    assert stats.rank_order(x, -x).r == pytest.approx(-1)
+
+
+def test_the_lead_of_a_score_is_that_of_all_swaps():
+    first, second, y = drawn(7, seed=5)
+    first = first + y
+    a, b, ranks = (scipy_stats.rankdata(values) for values in (first, second, y))
+    gaps = (a - b) * (ranks - ranks.mean())
+    null = np.array([(gaps * signs).sum() for signs in itertools.product((1, -1), repeat=7)])
+    expected = min(1, 2 * min((null >= gaps.sum() - 1e-9).mean(), (null <= gaps.sum() + 1e-9).mean()))
+    found = stats.lead(first, second, y)
+    assert found.p == pytest.approx(expected)
+    rho = [scipy_stats.spearmanr(values, y).statistic for values in (first, second)]
+    assert found.difference == pytest.approx(rho[0] - rho[1])
+
+
+def test_the_lead_is_antisymmetric_and_equal_scores_have_none():
+    first, second, y = drawn(16)
+    one, other = stats.lead(first, second, y), stats.lead(second, first, y)
+    assert one.difference == pytest.approx(-other.difference)
+    assert one.p == pytest.approx(other.p)
+    assert stats.lead(first, 2 * first + 1, y) == stats.Lead(0.0, 1.0)
+
+
+def test_the_lead_of_scores_that_are_equally_good_is_seldom_significant():
+    """Two noisy copies of the outcome: at most 5 % of 400 draws, so more than 35 has a chance below one in 1,000."""
+    found = 0
+    for seed in range(400):
+        first, second, y = drawn(12, seed)
+        found += stats.lead(y + first, y + second, y).p < 0.05
+    assert found <= 35
+
+
+def test_a_score_that_is_far_ahead_is_found():
+    first, second, y = drawn(16)
+    assert stats.lead(y + 0.1 * first, second, y).p < 0.01
+
+
+def test_what_has_no_answer_is_refused():
+    x, y, z = drawn(21)
+    with pytest.raises(UserError, match="at most 20 points"):
+        stats.lead(x, y, z)
+    with pytest.raises(UserError, match="as many outcomes as scores"):
+        stats.lead(x[:6], y[:6], z[:7])
+    with pytest.raises(UserError, match="constant"):
+        stats.rank_order(np.ones(12), np.arange(12))
