@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api.typing import DataFrameGroupBy
 
 from kdutils import paper, plots, report, stats
-from kdutils.book import speed_page
+from kdutils.book import playbook, speed_page
 from kdutils.book.course import assignments
 from kdutils.report import campaigns
 
@@ -32,6 +32,7 @@ def pages(executed: list[Path]) -> dict[str, str]:
         "found.md": found(claims, verdicts),
         "scoreboard.md": report.scoreboard_markdown(claims, verdicts),
         "scoreboard_later.md": report.later_markdown(later, since),
+        "playbook.md": playbook.page(pd.concat([claims, later]), [*verdicts, *since]),
         "scoreboard_summary.md": report.scoreboard_summary(claims, verdicts),
         "evidence.svg": evidence_figure(claims, verdicts),
         "experiments.md": experiments(),
