@@ -170,3 +170,11 @@ def test_tables_and_chart_hold_every_predictor():
         both[1]["rho"].to_dict()
     )
     assert list(soft.get_xdata()) == pytest.approx([1] * 10)
+
+
+def test_the_signs_are_those_that_the_design_fixed():
+    assert {name for name, (_, sign) in PREDICTORS.items() if sign < 0} == {
+        "entropy of x'",
+        "label disagreement",
+        "view disagreement",
+    }

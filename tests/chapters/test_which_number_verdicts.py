@@ -98,3 +98,24 @@ def test_the_pairs_decide_once_there_are_several(verdicts):
     finding = verdicts(runs, points=pairs())["which-number-pairs"].findings[0]
     assert finding.numbers.startswith("chosen: entropy of x'; better on 6, worse on 0")
     assert finding.n == "6 pairs, 9 schemes, 108 students"
+
+
+def test_one_equal_is_enough_for_t_stddev_not_to_be_best(verdicts):
+    scores = shuffled(predictors(), *others(predictors())[1:])
+    found = verdicts(students(LOSS), scores, predictors())["which-number-best"]
+    assert found.holds == "cannot tell"
+    assert "significant over 8 of 9" in found.findings[0].numbers
+
+
+def test_calibration_counts_after_the_correction_only():
+    judged = which_number.judged(predictors(), LOSS)
+    for corrected, word in ((0.049, "holds"), (0.051, "cannot tell")):
+        told = verdicts_of.calibration(judged.assign(p=0.01, p_holm=corrected), by="photographs")
+        assert told.says == word
+
+
+def test_another_is_ahead_after_the_correction_only():
+    judged = which_number.judged(predictors(), LOSS).assign(lead=0.1, lead_p=0.5)
+    for p, word in ((0.05 / 9 - 1e-4, "fails"), (0.05 / 9 + 1e-4, "cannot tell")):
+        judged.loc["entropy of x'", ["lead", "lead_p"]] = (-0.2, p)
+        assert verdicts_of.best(judged, by="photographs").says == word

@@ -37,9 +37,10 @@ def test_a_perfect_order_of_sixteen_is_beyond_all_random_ones():
     assert stats.rank_order(x, -x).r == pytest.approx(-1)
 
 
-def test_the_lead_of_a_score_is_that_of_all_swaps():
+@pytest.mark.parametrize("share", [0.0, 0.5, 3.0])
+def test_the_lead_of_a_score_is_that_of_all_swaps(share):
     first, second, y = drawn(7, seed=5)
-    first = first + y
+    first = first + share * y
     a, b, ranks = (scipy_stats.rankdata(values) for values in (first, second, y))
     gaps = (a - b) * (ranks - ranks.mean())
     null = np.array([(gaps * signs).sum() for signs in itertools.product((1, -1), repeat=7)])
