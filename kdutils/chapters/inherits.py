@@ -4,6 +4,7 @@ The design is in `book/results/README.md`. Agreement, accuracy and calibration e
 losses in nats.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from kdutils import plots, stats
 from kdutils.chapters import unseen
 from kdutils.report import recorded_runs, tables
-from kdutils.runs import NO_SCHEME
+from kdutils.runs import NO_SCHEME, RunSpec, run
 
 NUMBERS = {
     "agreement": "agreement (%)",
@@ -46,6 +47,14 @@ def students() -> pd.DataFrame:
     return runs.reindex(columns=["scheme", "seed", "test_loss", "test_accuracy", *NUMBERS])
 
 
+def made(specs: Sequence[RunSpec]) -> pd.DataFrame:
+    """What was measured of the students of these specifications, which a sweep has made: from the store."""
+    fields = {"test_loss", "test_accuracy", *NUMBERS}
+    return pd.DataFrame(
+        {"scheme": spec.scheme, "seed": spec.seed, **run(spec).model_dump(include=fields)} for spec in specs
+    )
+
+
 def means(runs: pd.DataFrame, seeds: int = unseen.SEEDS) -> pd.DataFrame:
     """Mean loss, accuracy and numbers of each scheme that has this many seeds; missing where a seed lacks a number."""
     groups = runs.groupby("scheme", sort=False)[["test_loss", "test_accuracy", *NUMBERS]]
@@ -62,7 +71,7 @@ def points(runs: pd.DataFrame, ranking: pd.DataFrame, seeds: int = unseen.SEEDS)
 def relations(found: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rho for each of `CLAIMS` over the schemes of `points` that have both numbers, Holm-corrected together.
 
-    Columns: rho, low, high (95 %), p (by pairings), p_holm, n (schemes), and rho_accuracy, the same with test accuracy
+    Columns: rho, low, high (95 %), p (by pairings), holm_p, n (schemes), and rho_accuracy, the same with test accuracy
     in the place of a loss. Needs four schemes for each.
     """
     rows = {}
@@ -72,7 +81,7 @@ def relations(found: pd.DataFrame) -> pd.DataFrame:
         accuracy = both[number].corr(both["test_accuracy"], "spearman") if other == "test_loss" else float("nan")
         rows[claim] = (order.r, order.low, order.high, order.p, order.n, accuracy)
     table = pd.DataFrame.from_dict(rows, "index", columns=["rho", "low", "high", "p", "n", "rho_accuracy"])
-    return table.assign(p_holm=stats.holm(table["p"]))
+    return table.assign(holm_p=stats.holm(table["p"]))
 
 
 def changes(runs: pd.DataFrame, base: str = "identity") -> pd.DataFrame:
@@ -122,7 +131,7 @@ def relations_table(found: pd.DataFrame) -> pd.DataFrame:
     others = {"test_loss": "test loss", "entropy": "entropy of x'"}
     pairs = [f"{names[CLAIMS[claim].number]}, {others[CLAIMS[claim].other]}" for claim in found.index]
     labels = {"pair": "which two", "n": "schemes", "rho": "Spearman's ρ", "low": "95 % from", "high": "to", "p": "p"}
-    shown = {**labels, "p_holm": "p, Holm", "rho_accuracy": "ρ with accuracy"}
+    shown = {**labels, "holm_p": "p, Holm", "rho_accuracy": "ρ with accuracy"}
     return tables.table(found.assign(pair=pairs), shown, dict.fromkeys(("rho", "low", "high", "rho_accuracy"), 2))
 
 

@@ -60,7 +60,7 @@ def in_words(runs: pd.DataFrame) -> str:
 def _told(row: pd.Series) -> str:
     """`ρ -0.93 (-0.98 to -0.80), p < 0.001 after Holm's correction; with accuracy 0.95`"""
     told = (
-        f"ρ {row['rho']:.2f} ({row['low']:.2f} to {row['high']:.2f}), {stats.p_text(row['p_holm'])} after Holm's "
+        f"ρ {row['rho']:.2f} ({row['low']:.2f} to {row['high']:.2f}), {stats.p_text(row['holm_p'])} after Holm's "
         "correction"
     )
     return told if pd.isna(row["rho_accuracy"]) else f"{told}; with accuracy {row['rho_accuracy']:.2f}"

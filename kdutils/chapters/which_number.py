@@ -113,7 +113,7 @@ def losses(runs: pd.DataFrame) -> pd.Series:
 def judged(predictors: pd.DataFrame, loss: pd.Series) -> pd.DataFrame:
     """How each predictor orders the test losses, over the schemes that both have: a row per predictor.
 
-    Columns: rho, p (by pairings), p_holm (for all of them), lead (T. stddev's rho less its own), lead_p (by swaps), n.
+    Columns: rho, p (by pairings), holm_p (for all of them), lead (T. stddev's rho less its own), lead_p (by swaps), n.
     """
     both = predictors[predictors.index.isin(loss.index)].dropna()
     y, rows = loss[both.index], {}
@@ -121,7 +121,7 @@ def judged(predictors: pd.DataFrame, loss: pd.Series) -> pd.DataFrame:
         order, ahead = stats.rank_order(both[name], y), stats.lead(both[BASE], both[name], y)
         rows[name] = (order.r, order.p, *ahead, order.n)
     table = pd.DataFrame.from_dict(rows, "index", columns=["rho", "p", "lead", "lead_p", "n"])
-    return table.assign(p_holm=stats.holm(table["p"]))
+    return table.assign(holm_p=stats.holm(table["p"]))
 
 
 def lever(cool: pd.DataFrame, warm: pd.DataFrame, loss: pd.Series) -> stats.Lead:
@@ -180,7 +180,7 @@ def beside_t_stddev(by_temperature: dict[int, pd.DataFrame]) -> pd.DataFrame:
 def judged_table(by_temperature: dict[int, pd.DataFrame]) -> pd.DataFrame:
     """Frames of `judged`, at temperature 1 and perhaps at 4, as a reader wants them; the best predictor first."""
     table = by_temperature[1].rename_axis("predictor")
-    names = {"predictor": "predictor", "rho": "Spearman's ρ", "p_holm": "p, Holm", "lead": "T. stddev is ahead by"}
+    names = {"predictor": "predictor", "rho": "Spearman's ρ", "holm_p": "p, Holm", "lead": "T. stddev is ahead by"}
     names |= {"lead_p": "its p"}
     if 4 in by_temperature:
         table, names = table.assign(rho_4=by_temperature[4]["rho"]), names | {"rho_4": "ρ at τ = 4"}

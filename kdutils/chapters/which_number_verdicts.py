@@ -66,8 +66,8 @@ def calibration(judged: pd.DataFrame, **rests: str) -> Finding:
     """Whether schemes on which the teacher is better calibrated are better."""
     row, ace = judged.loc["ECE on x'"], judged.loc["ACE on x'", "rho"]
     return Finding(
-        says=rules.from_test(row["rho"], row["p_holm"]),
-        numbers=f"ECE: ρ {row['rho']:.2f} ({stats.p_text(row['p_holm'])} after Holm's correction); ACE: {ace:.2f}",
+        says=rules.from_test(row["rho"], row["holm_p"]),
+        numbers=f"ECE: ρ {row['rho']:.2f} ({stats.p_text(row['holm_p'])} after Holm's correction); ACE: {ace:.2f}",
         test=TESTS["which-number-calibration"],
         **rests,
     )

@@ -9,6 +9,8 @@ from kdutils import stats
 from kdutils.augment import NINE
 from kdutils.chapters import inherits, unseen
 from kdutils.chapters.inherits import CLAIMS, NUMBERS
+from kdutils.runs import RunSpec
+from kdutils.runs.schema import RunResult
 
 
 def students(follow=1.0, schemes=unseen.ALL, seeds=3, noise=1e-3, draw=0):
@@ -67,7 +69,7 @@ def test_relations_are_spearmans_and_corrected_together():
     table = inherits.relations(found)
     for claim, (number, other, _) in CLAIMS.items():
         assert table.loc[claim, "rho"] == pytest.approx(scipy_stats.spearmanr(found[number], found[other]).statistic)
-    assert table["p_holm"].to_list() == stats.holm(table["p"]).tolist() != table["p"].to_list()
+    assert table["holm_p"].to_list() == stats.holm(table["p"]).tolist() != table["p"].to_list()
     accuracy = scipy_stats.spearmanr(found["ece"], found["test_accuracy"]).statistic
     assert table.loc["inherits-ece", "rho_accuracy"] == pytest.approx(accuracy)
     assert np.isnan(table.loc["inherits-strength", "rho_accuracy"])
@@ -125,3 +127,22 @@ def test_the_chart_names_each_scheme_in_both_panels():
         named = {text.get_text(): text.xy for text in ax.texts}
         expected = zip(found["scheme"], found["test_loss"], found[number], strict=True)
         assert named == {inherits.label(name): (loss, value) for name, loss, value in expected}
+
+
+def test_what_a_sweep_has_made_is_read_from_the_store(monkeypatch):
+    result = RunResult(
+        test_loss=1.5,
+        test_accuracy=60,
+        ece=10,
+        ace=2,
+        agreement=70,
+        teacher_kl=0.5,
+        train_losses=[],
+        weights_sha256="0" * 64,
+    )
+    monkeypatch.setattr(inherits, "run", lambda spec: result)
+    specs = [RunSpec(dataset="digits", student="tiny", teacher="tiny", scheme=name) for name in ("cutmix", "mixup")]
+    found = inherits.made(specs)
+    assert found["scheme"].tolist() == ["cutmix", "mixup"]
+    assert set(found) == {"scheme", "seed", "test_loss", "test_accuracy", *NUMBERS}
+    assert inherits.means(found, seeds=1).loc["mixup", "teacher_kl"] == 0.5

@@ -96,7 +96,7 @@ def test_judged_is_spearmans_rho_and_the_lead_of_t_stddev():
         rho = scipy_stats.spearmanr(scores[name], loss[list(SCHEMES)]).statistic
         assert table.loc[name, "rho"] == pytest.approx(rho)
         assert table.loc[name, "lead"] == pytest.approx(table.loc[BASE, "rho"] - rho)
-    assert (table["p_holm"] >= table["p"]).all()
+    assert (table["holm_p"] >= table["p"]).all()
     assert table.loc[BASE, "lead_p"] == 1
     assert set(table["n"]) == {16}
 

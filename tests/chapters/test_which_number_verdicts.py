@@ -110,7 +110,7 @@ def test_one_equal_is_enough_for_t_stddev_not_to_be_best(verdicts):
 def test_calibration_counts_after_the_correction_only():
     judged = which_number.judged(predictors(), LOSS)
     for corrected, word in ((0.049, "holds"), (0.051, "cannot tell")):
-        told = verdicts_of.calibration(judged.assign(p=0.01, p_holm=corrected), by="photographs")
+        told = verdicts_of.calibration(judged.assign(p=0.01, holm_p=corrected), by="photographs")
         assert told.says == word
 
 
