@@ -24,23 +24,27 @@ TESTS = {
 def verdicts() -> list[Verdict]:
     """The chapter's four verdicts, from recorded runs alone."""
     runs = unseen.students()
-    loss, short_of = which_number.losses(runs), state(runs)
-    cool, warm = (which_number.recorded(temperature) for temperature in which_number.TEMPERATURES)
-    found = {claim: report.awaited(WHAT, TESTS[claim], short_of) for claim in TESTS}
-    rests = {"by": "photographs", "size": "laptop", "short_of": short_of, "n": f"{len(loss)} schemes, one pair"}
-    if not isinstance(cool, recorded_runs.Missing) and len(loss) >= LEAST:
-        judged = which_number.judged(cool, loss)
-        found["which-number-best"] = best(judged, **rests)
-        found["which-number-calibration"] = calibration(judged, **rests)
-        if not isinstance(warm, recorded_runs.Missing):
-            found["which-number-temperature"] = temperature(which_number.lever(cool, warm, loss), **rests)
+    loss, predictors = which_number.losses(runs), which_number.all_recorded()
+    found = {claim: report.awaited(WHAT, TESTS[claim], state(runs)) for claim in TESTS}
+    rests = {"by": "photographs", "size": "laptop", "n": f"{len(loss)} schemes, one pair"}
+    if 1 in predictors and len(loss) >= LEAST:
+        judged = which_number.judged(predictors[1], loss)
+        found["which-number-best"] = best(judged, short_of=state(runs, 1), **rests)
+        found["which-number-calibration"] = calibration(judged, short_of=state(runs, 1), **rests)
+        if 4 in predictors:
+            lever = which_number.lever(predictors[1], predictors[4], loss)
+            found["which-number-temperature"] = temperature(lever, short_of=state(runs), **rests)
     found["which-number-pairs"] = pairs(few_shot.points(), few_shot.pairs_short_of())
     return [report.verdict_on(claim, finding) for claim, finding in found.items()]
 
 
-def state(runs: pd.DataFrame) -> str:
-    """Why the chapter's numbers may not decide yet; "" once all students and all measurements are there."""
-    names = (which_number.SINGLE, *(name for pair in which_number.RANKINGS.values() for name in pair))
+def state(runs: pd.DataFrame, *temperatures: int) -> str:
+    """Why numbers read at these temperatures (else at all) may not decide yet; "" once students and measurements are.
+
+    What is missing: recordings, and students of the 16 schemes.
+    """
+    rankings = (which_number.RANKINGS[each] for each in temperatures or which_number.TEMPERATURES)
+    names = (which_number.SINGLE, *(name for two in rankings for name in two))
     missing = [name for name in names if name not in recorded_runs.recorded_names()]
     measured = f"{recorded_runs.NOT_YET}: {', '.join(missing)}" if missing else ""
     return "; ".join(filter(None, (measured, unseen.state(runs, SCHEMES))))
@@ -108,8 +112,9 @@ def pairs(points: pd.DataFrame, short_of: str) -> Finding:
 
 def in_words(runs: pd.DataFrame) -> str:
     """How much is recorded, and how the numbers stand."""
-    loss, cool, short_of = which_number.losses(runs), which_number.recorded(), state(runs)
+    loss, predictors, short_of = which_number.losses(runs), which_number.all_recorded(), state(runs)
     said = f"State of the study: *{short_of}*." if short_of else "All students and measurements are recorded."
-    if isinstance(cool, recorded_runs.Missing) or len(loss) < LEAST:
+    if 1 not in predictors or len(loss) < LEAST:
         return said
-    return f"{said} Over {len(loss)} schemes: {best(which_number.judged(cool, loss), by='photographs').numbers}."
+    judged = which_number.judged(predictors[1], loss)
+    return f"{said} Over {len(loss)} schemes: {best(judged, by='photographs').numbers}."

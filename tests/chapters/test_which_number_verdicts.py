@@ -26,8 +26,9 @@ def verdicts(monkeypatch):
         if points is not None:
             monkeypatch.setattr(few_shot, "points", lambda: points)
             monkeypatch.setattr(few_shot, "pairs_short_of", lambda: "")
-        if warm is not None:
-            names = [which_number.SINGLE, *(name for two in which_number.RANKINGS.values() for name in two)]
+        if cool is not None:
+            there = [1, 4] if warm is not None else [1]
+            names = [which_number.SINGLE, *(name for tau in there for name in which_number.RANKINGS[tau])]
             monkeypatch.setattr(verdicts_of.recorded_runs, "recorded_names", lambda: names)
         return {each.claim_ids[0]: each for each in verdicts_of.verdicts()}
 
@@ -119,3 +120,11 @@ def test_another_is_ahead_after_the_correction_only():
     for p, word in ((0.05 / 9 - 1e-4, "fails"), (0.05 / 9 + 1e-4, "cannot tell")):
         judged.loc["entropy of x'", ["lead", "lead_p"]] = (-0.2, p)
         assert verdicts_of.best(judged, by="photographs").says == word
+
+
+def test_only_the_lever_waits_for_the_ranking_at_temperature_4(verdicts):
+    found = verdicts(students(LOSS), shuffled(predictors(), *others(predictors())))
+    assert found["which-number-best"].holds == "holds"
+    assert found["which-number-temperature"].holds == "not tested"
+    short_of = found["which-number-temperature"].findings[0].short_of
+    assert short_of == "not recorded yet: after_unseen_rank_tau4, rank_resnet20_few_tau4"
