@@ -148,14 +148,14 @@ def teacher_in_words() -> str:
 
 @plots.style()
 def chart(found: pd.DataFrame) -> plots.Chart:
-    """Agreement and ECE against test loss, a panel each; a named point per scheme."""
-    drawing = plots.Chart(figsize=(plots.WIDTH, 7.5), layout="constrained")
-    for ax, number in zip(drawing.subplots(2, 1, sharex=True), ("agreement", "ece"), strict=True):
-        ax.plot(found["test_loss"], found[number], "o", ms=7, color=plots.COLOURS[0], mec=plots.PANEL)
-        for row in found.itertuples():
-            place = (row.test_loss, getattr(row, number))
-            ax.annotate(label(row.scheme), place, xytext=(6, 3), textcoords="offset points", fontsize=9)
-        ax.set_ylabel(NUMBERS[number])
-        ax.margins(0.14)
-    ax.set_xlabel("S. test loss (nats)")
+    """A row per scheme, the lowest test loss on top; a panel each for test loss, agreement and ECE."""
+    drawing = plots.Chart(figsize=(plots.WIDTH, 0.6 + 0.27 * max(len(found), 8)), layout="constrained")
+    rows = found.sort_values("test_loss", ascending=False)
+    panels = {"test_loss": "test loss (nats)", "agreement": NUMBERS["agreement"], "ece": NUMBERS["ece"]}
+    axes = drawing.subplots(1, len(panels), sharey=True)
+    for ax, (number, name) in zip(axes, panels.items(), strict=True):
+        ax.plot(rows[number], rows["scheme"].map(label), "o", ms=7, color=plots.COLOURS[0], mec=plots.PANEL)
+        ax.set_xlabel(name)
+        ax.margins(x=0.1)
+        ax.locator_params(axis="x", nbins=3)
     return drawing

@@ -201,6 +201,6 @@ def chart(by_temperature: dict[int, pd.DataFrame]) -> plots.Chart:
             rho = by_temperature[temperature]["rho"].reindex(order)
             ax.plot(rho, order, "o", ms=9, mfc=face, mec=plots.COLOURS[0], label=f"τ = {temperature}")
     ax.axvline(0, color=plots.INK, lw=0.8)
-    ax.set(xlabel="Spearman's ρ with the mean S. test loss; above zero: as predicted", xlim=(-1.05, 1.05))
+    ax.set(xlabel="Spearman's ρ with the mean S. test loss", xlim=(-1.05, 1.05), xticks=(-1, -0.5, 0, 0.5, 1))
     ax.legend(loc="lower left")
     return drawing

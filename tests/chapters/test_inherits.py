@@ -120,13 +120,12 @@ def test_the_teacher_speaks_once_it_is_recorded(monkeypatch):
     assert "accuracy 68.8 %, ECE 10.0 %, ACE 0.25 %" in inherits.teacher_in_words()
 
 
-def test_the_chart_names_each_scheme_in_both_panels():
-    found = points(students())
-    first, second = inherits.chart(found).axes
-    for ax, number in ((first, "agreement"), (second, "ece")):
-        named = {text.get_text(): text.xy for text in ax.texts}
-        expected = zip(found["scheme"], found["test_loss"], found[number], strict=True)
-        assert named == {inherits.label(name): (loss, value) for name, loss, value in expected}
+def test_the_chart_has_a_row_per_scheme_in_each_panel_the_best_on_top():
+    found = points(students()).sort_values("test_loss", ascending=False)
+    for ax, number in zip(inherits.chart(found).axes, ("test_loss", "agreement", "ece"), strict=True):
+        (line,) = ax.lines
+        assert list(line.get_ydata(orig=True)) == [inherits.label(name) for name in found["scheme"]]
+        assert list(line.get_xdata()) == list(found[number])
 
 
 def test_what_a_sweep_has_made_is_read_from_the_store(monkeypatch):
