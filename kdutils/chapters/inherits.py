@@ -158,4 +158,5 @@ def chart(found: pd.DataFrame) -> plots.Chart:
         ax.set_xlabel(name)
         ax.margins(x=0.1)
         ax.locator_params(axis="x", nbins=3)
+        ax.tick_params(axis="x", labelsize=9)
     return drawing
