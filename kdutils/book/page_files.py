@@ -1,6 +1,6 @@
-"""What a reader can take away of a chapter: the executed notebook, and the page as one HTML file.
+"""What a reader can take away of a chapter: the executed notebook, the page as one HTML file, and its slides.
 
-Both lie in `_sources/notebooks/` of the built book. As a Sphinx extension this module adds the page to the theme's
+All lie in `_sources/notebooks/` of the built book. As a Sphinx extension this module adds them to the theme's
 download button; `write` makes the files when the pages are there.
 """
 
@@ -15,10 +15,16 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 
+from kdutils.book.slides import slides
+
 # Of a page, what is of no use outside the book; the figure to move works there too.
 WITHOUT = ".headerlink, .prev-next-footer, script:not(.explorer > script), style"
 # Equations are set by the reader's browser; nothing is asked of any host, and no menu wants more files.
 MATHJAX_OPTIONS = '{"options": {"enableMenu": false, "processHtmlClass": "tex2jax_process|mathjax_process|math"}}'
+MADE = {  # ending: name, icon, tooltip
+    ".html": ("page", "fas fa-file-lines", "The executed page in one file"),
+    ".slides.html": ("slides", "fas fa-display", "Slides in one file"),
+}
 # Boxes have no icon: its font is left out.
 FRAME = """<!DOCTYPE html>
 <html lang="en" data-theme="light" data-mode="light">
@@ -44,24 +50,28 @@ def _add_button(app: Sphinx, page: str, template: str, context: dict[str, Any], 
     if context.get("page_source_suffix") != ".ipynb":
         return
     (downloads,) = (button for button in context["header_buttons"] if button["label"] == "download-buttons")
-    button = {
-        "type": "link",
-        "url": f"{context['pathto']('_sources', 1)}/{page}.html",
-        "text": ".html",
-        "tooltip": "The executed page in one file",
-        "icon": "fas fa-file-lines",
-        "label": "download-page-button",
-    }
-    downloads["buttons"].insert(1, button)
+    place = f"{context['pathto']('_sources', 1)}/{page}"
+    for position, (ending, (name, icon, said)) in enumerate(MADE.items(), 1):
+        button = {
+            "type": "link",
+            "url": place + ending,
+            "text": ending,
+            "tooltip": said,
+            "icon": icon,
+            "label": f"download-{name}-button",
+        }
+        downloads["buttons"].insert(position, button)
 
 
 def write(html: Path) -> None:
-    """Beside every notebook in `html/_sources`: its page in one file, and the script that saves it from a disk."""
+    """Beside every notebook in `html/_sources`: its page in one file, its slides, and the script that saves it."""
     for notebook in (html / "_sources").rglob("*.ipynb"):
         content = f"saveNotebook({json.dumps(notebook.name)}, {notebook.read_text(encoding='utf8')});"
         notebook.with_name(f"{notebook.name}.js").write_text(content, encoding="utf8")
         page = html / notebook.relative_to(html / "_sources").with_suffix(".html")
-        notebook.with_suffix(".html").write_text(one_file(page), encoding="utf8")
+        alone = one_file(page)
+        notebook.with_suffix(".html").write_text(alone, encoding="utf8")
+        notebook.with_suffix(".slides.html").write_text(slides(alone), encoding="utf8")
 
 
 def one_file(page: Path) -> str:

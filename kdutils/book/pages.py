@@ -154,6 +154,14 @@ def _recorded_run(name: str) -> str:
     return "\n".join([*lines, ":::{dropdown} How it was made", *made, ":::", ""])
 
 
+def how_made(name: str) -> str:
+    """A line under what shows a recorded run, as MyST text: its table, command, commit and day."""
+    facts = report.recorded_provenance(name)
+    made = [f"commit {facts['commit']}" if facts.get("commit") else "", str(facts["date"])]
+    table = f"{{download}}`{name}.csv </book/results/{name}.csv>`"
+    return f"{table}: {_cell(facts['command'])} ({', '.join(filter(None, made))})"
+
+
 def _cell(value: object) -> str:
     """A value of a provenance file in a cell of a Markdown table: code, so that nothing in it is taken for markup."""
     if isinstance(value, dict):

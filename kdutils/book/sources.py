@@ -4,10 +4,11 @@ import io
 import re
 import shutil
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
+from nbformat import NotebookNode
 
 from kdutils import _files, report
 from kdutils.book import pages
@@ -27,24 +28,34 @@ def stage(root: Path, executed: list[Path]) -> Path:
         _files.write_text(source / "notebooks" / notebook.name, nbformat.writes(clean(notebook)))
     for name, content in pages.pages(executed).items():
         _files.write_text(source / "book" / "_generated" / name, content)
-    _files.write_bytes(
-        source / "book" / "_generated" / "notebooks.zip", packed(sorted(source.glob("notebooks/*.ipynb")))
-    )
+    notebooks = {f"notebooks/{path.name}": path.read_bytes() for path in sorted(source.glob("notebooks/*.ipynb"))}
+    _files.write_bytes(source / "book" / "_generated" / "notebooks.zip", packed(notebooks))
+    _files.write_bytes(source / "book" / "_generated" / "figures.zip", packed(figures(executed)))
     return source
 
 
-def packed(files: Iterable[Path]) -> bytes:
-    """A zip file of these, the same bytes for the same contents: an unchanged book is not built again."""
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """A zip file of name -> content, the same bytes for the same contents: an unchanged book is not built again."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
-            archive.writestr(
-                zipfile.ZipInfo(f"{path.parent.name}/{path.name}"), path.read_bytes(), zipfile.ZIP_DEFLATED
-            )
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return content.getvalue()
 
 
-def clean(executed: Path) -> nbformat.NotebookNode:
+def figures(executed: Iterable[Path]) -> dict[str, bytes]:
+    """The figures of the chapters by the names that their cells give them: `05_cutmixpick/fig-picked.svg` -> SVG."""
+    return {
+        f"{path.stem}/{cell.metadata.mystnb.figure.name}.svg": output.data["image/svg+xml"].encode()
+        for path in executed
+        for cell in nbformat.read(path, as_version=4).cells
+        if "figure" in cell.metadata.get("mystnb", {})
+        for output in cell.outputs
+        if "image/svg+xml" in output.get("data", {})
+    }
+
+
+def clean(executed: Path) -> NotebookNode:
     """The executed notebook as a reader gets it: without this machine's paths and clock, with the time it took."""
     notebook = nbformat.read(executed, as_version=4)
     seconds = notebook.metadata.pop("kdutils", {}).get("seconds")
@@ -53,10 +64,27 @@ def clean(executed: Path) -> nbformat.NotebookNode:
         metadata.pop("execution", None)
     if seconds is not None:
         _note_run(notebook, seconds, executed)
+    notebook.cells = list(_with_provenance(notebook.cells, report.sources_by_cell(executed)))
     return notebook
 
 
-def _note_run(notebook: nbformat.NotebookNode, seconds: float, executed: Path) -> None:
+def _with_provenance(cells: Iterable[NotebookNode], read: Mapping[int, Sequence[str]]) -> Iterator[NotebookNode]:
+    """The cells, and after each that shows recorded runs, folded: their tables, commands and commits."""
+    for cell in cells:
+        yield cell
+        names = read.get(cell.get("execution_count"), ())
+        if names and _shows(cell):
+            lines = [f"- {pages.how_made(name)}" for name in names]
+            source = "\n".join([":::{dropdown} The runs behind this", ":class-container: runs-behind", *lines, ":::"])
+            yield nbformat.v4.new_markdown_cell(source, id=f"{cell.id}-runs")  # a random id would change every build
+
+
+def _shows(cell: NotebookNode) -> bool:
+    """Whether a code cell has an output to look at, but for verdicts, which name their runs themselves."""
+    return any("data" in output and report.KEY not in output.metadata for output in cell.outputs)
+
+
+def _note_run(notebook: NotebookNode, seconds: float, executed: Path) -> None:
     """Under the chapter's title: how long this execution took, at which size, and what larger runs there are."""
     first = notebook.cells[0]
     took = f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"

@@ -5,10 +5,20 @@ from typing import Annotated
 
 import typer
 
-from kdutils import _files
 from kdutils.cli.notebooks import read_parameters
 from kdutils.cli.output import named, printed
 from kdutils.errors import UserError
+
+SUBMISSIONS = typer.Argument(
+    help="Folder with STUDENT/ASSIGNMENT.ipynb, or the zip file of Moodle or Canvas.",
+    parser=named,
+    metavar="SUBMISSIONS",
+)
+ROSTER = typer.Option(
+    help="CSV file with a column `student`, and columns for parameters of their own; without these, a seed each.",
+    parser=named,
+    metavar="CSV",
+)
 
 
 def assignments(
@@ -16,30 +26,35 @@ def assignments(
     out: Annotated[Path, typer.Option(help="Folder for the students' notebooks.", parser=named, metavar="PATH")] = Path(
         "_build/assignments"
     ),
+    roster: Annotated[Path | None, ROSTER] = None,
+    solutions: Annotated[
+        bool, typer.Option("--solutions", help="Make the instructor's version instead: nothing is taken out.")
+    ] = False,
 ) -> None:
     """Make the students' versions of the assignments, without solutions and hidden tests.
 
     Write --NAME VALUE for parameters of your own, such as --seed 7: they go into every assignment that has them.
     """
-    from kdutils.book.course import grading  # nbgrader takes seconds to load, and only these two commands need it
+    from kdutils.book.course import grading, rosters  # nbgrader takes seconds to load; only these two commands need it
 
-    for path in grading.student_versions(out, read_parameters(context.args)):
+    if solutions:
+        if roster:
+            raise UserError("--solutions makes one version, for instructors; leave out --roster")
+        for path in grading.instructor_versions(out, read_parameters(context.args)):
+            typer.echo(f"with solutions: {path}")
+        return
+    students = rosters.read(roster) if roster else None
+    for path in grading.student_versions(out, read_parameters(context.args), roster=students):
         typer.echo(f"to hand out: {path}")
 
 
 def grade(
     context: typer.Context,
-    submissions: Annotated[
-        Path,
-        typer.Argument(
-            help="Folder with STUDENT/ASSIGNMENT.ipynb, or the zip file of Moodle or Canvas.",
-            parser=named,
-            metavar="SUBMISSIONS",
-        ),
-    ],
+    submissions: Annotated[Path, SUBMISSIONS],
     out: Annotated[
         Path, typer.Option(help="Folder for the grades and what was executed.", parser=named, metavar="PATH")
     ] = Path("_build/grades"),
+    roster: Annotated[Path | None, ROSTER] = None,
     worksheet: Annotated[
         Path | None,
         typer.Option(help="Table of Moodle or Canvas: a copy gets the points.", parser=named, metavar="CSV"),
@@ -49,21 +64,21 @@ def grade(
 ) -> None:
     """Grade a folder of submissions: a table of points, and a page of feedback for each.
 
-    Write --NAME VALUE for the parameters that the assignments were made with.
+    Write --NAME VALUE for the parameters that the assignments were made with, and the --roster.
     """
-    from kdutils.book.course import assignments, grading, platforms
+    from kdutils.book.course import assignments, grading, platforms, rosters
 
+    students = rosters.read(roster) if roster else None
     given = read_parameters(context.args)
     if worksheet and worksheet.resolve() == (out / worksheet.name).resolve():
         raise UserError(f"{worksheet} lies where its copy with the points goes; move it out of {out}")
     sheet = platforms.read_worksheet(worksheet, list(assignments.variants(given))) if worksheet else None
     with platforms.folder(submissions) as folder:
-        table = grading.grade(folder, out, given, cell_seconds, notebook_seconds, typer.echo)
+        table = grading.grade(folder, out, given, cell_seconds, notebook_seconds, typer.echo, roster=students)
     typer.echo(printed(table[["student", "assignment", "points", "max_points", "left_to_grade"]].fillna("")))
     for row in table[table["trouble"] != ""].itertuples():
         typer.echo(f"{row.student}, {row.assignment}: {row.trouble}")
     if worksheet:
-        text, said = platforms.fill(sheet, worksheet, table)
-        _files.write_text(out / worksheet.name, text)
-        typer.echo(f"{said}: {out / worksheet.name}")
+        copy = out / worksheet.name
+        typer.echo(f"{platforms.fill(sheet, worksheet, table, copy)}: {copy}")
     typer.echo(f"The table: {out / 'grades.csv'}; pages for the students: {out / 'feedback'}")

@@ -21,6 +21,7 @@ from kdutils.report.verdict import (
     plus_minus,
     record,
     sources,
+    sources_by_cell,
     verdict_on,
     verdicts,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "scoreboard_summary",
     "sizes",
     "sources",
+    "sources_by_cell",
     "verdict_on",
     "verdicts",
     "write_recorded",

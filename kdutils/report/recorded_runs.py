@@ -6,6 +6,7 @@ Chapters set them beside the paper's numbers; if one is not there yet, they say 
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from kdutils.errors import UserError, choose
 
 RESULTS = ROOT / "book" / "results"
 NOT_YET = "not recorded yet"
-_used: dict[str, None] = {}  # what this process has read, in order: the runs that a chapter rests on
+_used: dict[str, set[int]] = {}  # what this process has read, in order, and in which of a notebook's cells
 
 
 class Missing(str):
@@ -38,13 +39,13 @@ def recorded(name: str) -> pd.DataFrame:
     text = _results_file(name, "csv").read_text(encoding="utf-8", errors="replace")
     if _digest(text) != _read_provenance(name)["sha256"]:
         raise UserError(f"the recorded run {name!r} has been changed since it was written: record it again")
-    _used[name] = None
+    _used.setdefault(name, set()).add(_cell())
     return pd.read_csv(RESULTS / f"{name}.csv")
 
 
-def used() -> tuple[str, ...]:
-    """The recorded runs that this process has read: in a notebook, those that its chapter shows."""
-    return tuple(_used)
+def used() -> dict[str, list[int]]:
+    """The recorded runs that this process has read, in order, and the numbers of the notebook's cells that did."""
+    return {name: sorted(cells) for name, cells in _used.items()}
 
 
 def recorded_provenance(name: str) -> dict[str, object]:
@@ -111,6 +112,12 @@ def _read_provenance(name: str) -> dict[str, object]:
         return {**facts, "sha256": facts["sha256"]}
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"the provenance of {name!r} is damaged: record it again") from error
+
+
+def _cell() -> int:
+    """The number of the notebook's cell that is running; 0 outside a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell.execution_count if shell else 0
 
 
 def _digest(text: str) -> str:

@@ -6,8 +6,9 @@ verdicts from the executed notebooks for the scoreboard. The recorded runs thems
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -74,17 +75,22 @@ class Verdict(BaseModel):
 class Record(NamedTuple):
     """Verdicts that a notebook shows as one table and that `verdicts` reads back from its outputs.
 
-    Below them stand the recorded runs that the notebook has read, with the commands that made them.
+    Below them stand the recorded runs that the notebook has read, with the commands that made them. `sources` has the
+    numbers of the cells that read each.
     """
 
     verdicts: tuple[Verdict, ...]
-    sources: tuple[str, ...] = ()
+    sources: Mapping[str, Sequence[int]] = MappingProxyType({})
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
         """What notebooks show; what `verdicts` reads goes into the output's metadata, of which no builder complains."""
         lines = [*map(_line, self.verdicts), *(f"recorded run {name}: {_made(name)[0]}" for name in self.sources)]
         shown = {"text/html": _html(self.verdicts) + _sources_html(self.sources), "text/plain": "\n".join(lines)}
-        told = {"verdicts": [verdict.model_dump(mode="json") for verdict in self.verdicts], "sources": self.sources}
+        told = {
+            "verdicts": [verdict.model_dump(mode="json") for verdict in self.verdicts],
+            "sources": list(self.sources),
+            "cells": list(self.sources.values()),
+        }
         return shown, {KEY: told}
 
 
@@ -120,7 +126,17 @@ def verdicts(executed: Iterable[str | Path]) -> list[Verdict]:
 
 def sources(executed: Iterable[str | Path]) -> list[str]:
     """The recorded runs that executed notebooks have read, in order."""
-    return [name for path in executed for told in _told_by(Path(path)) for name in told.get("sources", ())]
+    return [name for path in executed for told in _told_by(Path(path)) for name in told["sources"]]
+
+
+def sources_by_cell(executed: str | Path) -> dict[int, list[str]]:
+    """The recorded runs that each cell of an executed notebook has read, by the cell's number."""
+    by_cell: dict[int, list[str]] = {}
+    for told in _told_by(Path(executed)):
+        for name, cells in zip(told["sources"], told["cells"], strict=True):
+            for cell in cells:
+                by_cell.setdefault(cell, []).append(name)
+    return by_cell
 
 
 def beside_paper(frame: pd.DataFrame, dataset: str, teacher: str) -> pd.DataFrame:
@@ -217,7 +233,7 @@ def _conclusion(verdict: Verdict) -> str:
     return f"{signed(verdict.holds)}, decided by {EVIDENCE_LABELS[verdict.decided.by]}. Test: {verdict.test}."
 
 
-def _sources_html(names: Sequence[str]) -> str:
+def _sources_html(names: Iterable[str]) -> str:
     """A list of recorded runs: name, date, machine and command."""
     items = []
     for name in names:

@@ -185,6 +185,13 @@ def test_solutions_are_folded_until_they_are_asked_for(browser: Browser) -> None
     assert browser.evaluate(height) > 0
 
 
+def test_under_a_figure_of_recorded_runs_stand_their_table_and_command(browser: Browser) -> None:
+    browser.goto((HTML / "notebooks" / "04_correlation.html").as_uri())
+    folded = browser.evaluate("[...document.querySelectorAll('details.runs-behind')].map(e => [e.open, e.textContent])")
+    assert any("fewshot.csv" in text and "kdutils sweep" in text for _, text in folded)
+    assert not any(opened for opened, _ in folded)
+
+
 def test_a_chapter_downloads_as_the_notebook_that_was_executed(browser: Browser, tmp_path: Path) -> None:
     template(browser)
     browser.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))

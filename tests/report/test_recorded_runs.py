@@ -2,7 +2,9 @@
 
 import json
 import platform
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -88,6 +90,19 @@ def test_a_run_that_cannot_be_written_leaves_the_old_one(results):
     with pytest.raises(TypeError):
         report.write_recorded("rank", pd.DataFrame({"value": [2.5]}), {"made": object()})
     assert report.recorded("rank")["value"].tolist() == [1.5]
+
+
+def test_the_cells_that_read_a_recorded_run_are_known(results, monkeypatch):
+    shell = SimpleNamespace(execution_count=3)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    recorded_runs.write_recorded("study", pd.DataFrame({"a": [1]}), {})
+    recorded_runs.recorded("study")
+    shell.execution_count = 7
+    recorded_runs.read(lambda frame: frame, "study")
+    assert recorded_runs.used() == {"study": [3, 7]}
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    recorded_runs.recorded("study")
+    assert recorded_runs.used() == {"study": [0, 3, 7]}
 
 
 def test_provenance_can_be_written_and_names_neither_host_nor_folder():

@@ -6,6 +6,7 @@ in the headings of the exercises, points in test cells and written answers, so t
 is kept anywhere else.
 """
 
+import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,6 +96,13 @@ def variant(source: Path, given: Mapping[str, object]) -> NotebookNode:
         if cell.source.startswith("## Exercise "):
             worth = points[exercise_number(grade_id(cell))]
             cell.source = HEADING.sub(lambda found, worth=worth: f"{found[0][:-1]}; {worth:g} points)", cell.source)
+    return with_parameters(assignment, values)
+
+
+def with_parameters(assignment: NotebookNode, values: Mapping[str, object]) -> NotebookNode:
+    """A copy of the assignment, or of a version of it, with checked `values` in its cell of parameters."""
+    assignment = copy.deepcopy(assignment)
+    for cell in assignment.cells:
         if "parameters" in cell.metadata.get("tags", []):
             for name, value in values.items():
                 line = rf"^({name}: \w+ = ).*?(  #.*)$"
@@ -104,6 +112,12 @@ def variant(source: Path, given: Mapping[str, object]) -> NotebookNode:
 
 def variants(given: Mapping[str, object], root: Path = notebooks.ROOT) -> dict[str, NotebookNode]:
     """All assignments with the parameters `given`, each where it has them; UserError for one that none has."""
+    values = checked(given, root)
+    return {name: variant(source, values[name]) for name, source in assignments(root).items()}
+
+
+def checked(given: Mapping[str, object], root: Path = notebooks.ROOT) -> dict[str, dict[str, object]]:
+    """Assignment -> those of the parameters `given` that it has, checked; UserError for one that none has."""
     sources = assignments(root)
     known = {name: notebooks.parameters(source) for name, source in sources.items()}
     for parameter in given:
@@ -111,7 +125,7 @@ def variants(given: Mapping[str, object], root: Path = notebooks.ROOT) -> dict[s
             names = sorted(set().union(*known.values()))
             raise UserError(f"no assignment has a parameter {parameter!r}. They have: {', '.join(names)}")
     return {
-        name: variant(source, {key: value for key, value in given.items() if key in known[name]})
+        name: notebooks.validate_ours(source, {key: value for key, value in given.items() if key in known[name]})
         for name, source in sources.items()
     }
 

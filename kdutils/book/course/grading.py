@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from traitlets.config import Config
 from kdutils import _files
 from kdutils.book.course import answers, assignments, gradebook, submissions
 from kdutils.book.course.gradebook import Course
+from kdutils.book.course.rosters import Roster
 from kdutils.book.course.submissions import Submission
 from kdutils.book.notebooks import ROOT
 from kdutils.errors import UserError
@@ -43,15 +45,33 @@ CELL_SECONDS, NOTEBOOK_SECONDS, PAGE_SECONDS = 120, 600, 60
 COLUMNS = ["student", "assignment", "points", "max_points", "left_to_grade", "trouble"]
 
 
-def student_versions(out: Path, given: Mapping[str, object], root: Path = ROOT) -> list[Path]:
-    """Write every assignment without solutions and hidden tests to `out/<name>.ipynb`, with the parameters `given`."""
+def student_versions(
+    out: Path, given: Mapping[str, object], root: Path = ROOT, roster: Roster | None = None
+) -> list[Path]:
+    """Write every assignment without solutions and hidden tests to `out/<name>.ipynb`, with the parameters `given`.
+
+    With a roster, to `out/<student>/<name>.ipynb`, with the student's own parameters over those `given`.
+    """
     gradebook.need_nbgrader()
     sources = assignments.variants(given, root)
+    values = {out / student: own for student, own in _own_parameters(roster, given, root).items()}
     with tempfile.TemporaryDirectory() as folder:
         released = Course(Path(folder)).release(sources)
-    for name, notebook in released.items():
-        _files.write_text(out / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
-    return [out / f"{name}.ipynb" for name in released]
+    written = []
+    for place, own in (values or {out: {}}).items():
+        for name, notebook in released.items():
+            written.append(place / f"{name}.ipynb")
+            text = nbformat.writes(assignments.with_parameters(notebook, own.get(name, {})))
+            _files.write_text(written[-1], text + "\n")
+    return written
+
+
+def instructor_versions(out: Path, given: Mapping[str, object], root: Path = ROOT) -> list[Path]:
+    """Write every assignment with solutions, hidden tests and rubrics to `out/<name>-solutions.ipynb`."""
+    written = {out / f"{name}-solutions.ipynb": each for name, each in assignments.variants(given, root).items()}
+    for path, notebook in written.items():
+        _files.write_text(path, nbformat.writes(notebook) + "\n")
+    return list(written)
 
 
 def grade(
@@ -62,17 +82,18 @@ def grade(
     notebook_seconds: int = NOTEBOOK_SECONDS,
     say: Callable[[str], None] = print,
     root: Path = ROOT,
+    roster: Roster | None = None,
 ) -> pd.DataFrame:
     """Grade `folder/<student>/<assignment>.ipynb` and return a row for each, which is also `out/grades.csv`.
 
-    Columns: COLUMNS, and the points of each exercise. `out/feedback/<student>/<assignment>.html` are the pages for the
-    students, `out/rubrics.md` the model answers. A submission in whatever state gets a row. The parameters `given` are
-    those that the student versions were made with. UserError if another process grades into `out`.
+    Columns: COLUMNS, and the points of each exercise. `out/feedback/<student>/<assignment>.html` are the students'
+    pages, `out/rubrics.md` the model answers. A submission in whatever state gets a row. `given` and `roster` are
+    those of the student versions. UserError if another process grades into `out`.
     """
-    gradebook.need_nbgrader()
-    if not POSIX:
-        raise UserError("grading runs programs within limits that Windows does not have: use Linux, macOS or WSL")
+    _check_machine()
     sources = assignments.variants(given, root)
+    values = _own_parameters(roster, given, root)
+    limits = Limits(cell_seconds, notebook_seconds)
     found, strange = submissions.find(folder, sources)
     rows = [_refused(submission) for submission in strange]
     with _alone(out):
@@ -80,19 +101,42 @@ def grade(
         course = Course(out / "course")
         released = course.release(sources)
         _files.write_text(out / "rubrics.md", assignments.rubrics(sources))
-        kind = sandbox.choose([out, folder, root / assignments.FOLDER])
-        say(kind.words)
-        runner = Runner(course.folder, kind, Limits(cell_seconds, notebook_seconds))
+        runner = Runner(course.folder, sandbox.choose([out, folder, root / assignments.FOLDER]), limits)
+        say(runner.kind.words)
         for name in {submission.assignment: None for submission in found}:
             runner.prepare(name, released[name])
-        for number, submission in enumerate(found, 1):
-            row = _grade(course, submission, released[submission.assignment], runner, out)
+        for number, (submission, own) in enumerate(_each_with_its_own(found, runner, values), 1):
+            row = _grade(course, submission, released[submission.assignment], own, out)
+            rows.append(row)
             points = f"{row['points']:g} of {row['max_points']:g} points"
             say(f"  {number}/{len(found)} {submission.student} {submission.assignment}: {points}")
-            rows.append(row)
         table = _table(rows)
         _files.write_text(out / "grades.csv", table.to_csv(index=False))
     return table
+
+
+def _check_machine() -> None:
+    """UserError where submissions cannot be graded."""
+    gradebook.need_nbgrader()
+    if not POSIX:
+        raise UserError("grading runs programs within limits that Windows does not have: use Linux, macOS or WSL")
+
+
+def _own_parameters(
+    roster: Roster | None, given: Mapping[str, object], root: Path
+) -> dict[str, dict[str, dict[str, object]]]:
+    """Student -> assignment -> the parameters there, checked."""
+    return {student: assignments.checked({**given, **own}, root) for student, own in (roster or {}).items()}
+
+
+def _each_with_its_own(
+    found: list[Submission], runner: "Runner", values: Mapping[str, Mapping[str, Mapping[str, object]]]
+) -> Iterator[tuple[Submission, "Runner"]]:
+    """Each submission, with a runner that has its student's parameters."""
+    for submission in found:
+        own = values.get(submission.student, {}).get(submission.assignment, {})
+        trouble = ("not on the roster",) if values and submission.student not in values else ()
+        yield replace(submission, trouble=submission.trouble + trouble), replace(runner, values=own)
 
 
 @contextmanager
@@ -132,6 +176,7 @@ def _grade(
     """The submission's row in the table, and its page. Whatever is wrong with it costs this row alone."""
     trouble = list(submission.trouble)
     with _told(trouble, "could not be graded"):
+        release = assignments.with_parameters(release, runner.values)
         notebook, problems = answers.complete(release, submission.path)
         trouble += problems
         trouble += _execute(course, submission, notebook, runner)

@@ -6,7 +6,6 @@ gradebook. Both become the student `Ada Lovelace_1234`, so that the points find 
 """
 
 import contextlib
-import io
 import re
 import tempfile
 import zipfile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from kdutils._files import open_regular
+from kdutils._files import open_regular, write_text
 from kdutils.errors import UserError
 
 MOODLE = re.compile(r"(.+_\d+)_assignsubmission_(?:file|onlinetext)_?.*")
@@ -73,8 +72,8 @@ def read_worksheet(path: Path, assignments: Collection[str]) -> pd.DataFrame:
     return sheet
 
 
-def fill(sheet: pd.DataFrame, path: Path, table: pd.DataFrame) -> tuple[str, str]:
-    """The worksheet at `path` as CSV text with the points of `table` (of `grading.grade`), and a line on what is left.
+def fill(sheet: pd.DataFrame, path: Path, table: pd.DataFrame, copy: Path) -> str:
+    """Write a copy of the worksheet at `path` with the points of `table` (of `grading.grade`); return what is left.
 
     Points are scaled to the most that the platform gives. What is not graded in full, or not to be matched with one
     student, stays as it was.
@@ -91,10 +90,9 @@ def fill(sheet: pd.DataFrame, path: Path, table: pd.DataFrame) -> tuple[str, str
                 scale = most.get(match[0], row.max_points) / row.max_points
                 sheet.loc[match[0], column] = f"{row.points * scale:g}"
                 filled += 1
-    text = io.StringIO()
-    sheet.to_csv(text, index=False)
+    write_text(copy, sheet.to_csv(index=False))
     said = f"{filled} grades filled in; {waiting} wait for written answers"
-    return text.getvalue(), f"{said}; {len(graded) - filled - waiting} have no place there"
+    return f"{said}; {len(graded) - filled - waiting} have no place there"
 
 
 def _places(sheet: pd.DataFrame, path: Path, assignments: Collection[str]) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """The grader's side of an execution: a sandbox for each notebook, its limits, and the gradebook as it was before."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 
 from kdutils import _files
 from kdutils.book.course import execution, processes, sandbox
-from kdutils.book.course.assignments import exercise_number, grade_id
+from kdutils.book.course.assignments import exercise_number, grade_id, with_parameters
 from kdutils.book.course.execution import Limits
 from kdutils.errors import UserError
 
@@ -20,14 +20,19 @@ START_SECONDS = 90  # beyond those of the notebook: for a kernel to start and to
 
 @dataclass(frozen=True)
 class Runner:
-    """Executes notebooks of the course in `folder`; to nbgrader it is a preprocessor."""
+    """Executes notebooks of the course in `folder`; to nbgrader it is a preprocessor.
+
+    `values` are parameters of one student's own: nbgrader has put back those that all have.
+    """
 
     folder: Path
     kind: sandbox.Sandbox
     limits: Limits
+    values: Mapping[str, object] = field(default_factory=dict)
 
     def __call__(self, notebook: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         """The notebook as it ran, with teachers of its own copy of the store."""
+        notebook = with_parameters(notebook, self.values)
         with self._as_before(), sandbox.room(self.kind) as place:
             return self._run(notebook, place, self.limits), resources
 

@@ -92,9 +92,9 @@ def _meant(student: str, path: Path, names: Collection[str]) -> Submission:
         why = f"no assignment is named {stem}; there are {', '.join(names)}"
     else:
         why = "" if path.name == f"{inside[0]}.ipynb" else f"handed in as {path.name}"
-        return Submission(shown(student), _safe(student), inside[0], path, (shown(why),) if why else ())
+        return Submission(shown(student), safe(student), inside[0], path, (shown(why),) if why else ())
     student = student or "(nobody)"
-    return Submission(shown(student), _safe(student), shown(stem or path.stem), path, (shown(why),), gradable=False)
+    return Submission(shown(student), safe(student), shown(stem or path.stem), path, (shown(why),), gradable=False)
 
 
 def _place(name: str, stem: str) -> re.Match[str] | None:
@@ -121,7 +121,7 @@ def shown(name: str) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
-def _safe(student: str) -> str:
+def safe(student: str) -> str:
     """A folder's name for the student, another one for each."""
     text = os.fsencode(student).decode(errors="replace")
     safe = re.sub(r"[*?\[\]%+\x00-\x1f]|^\s|\s$", lambda found: quote(found[0]), text)

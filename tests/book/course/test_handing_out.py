@@ -28,6 +28,19 @@ def test_student_versions_hold_no_solution_and_take_parameters(release: Path, ro
         assignments.variants({"start": "x"}, root)
 
 
+def test_the_instructors_version_holds_solutions_hidden_tests_and_rubrics(root: Path, tmp_path: Path) -> None:
+    (path,) = grading.instructor_versions(tmp_path, {"start": "12"}, root)
+    text = path.read_text(encoding="utf-8")
+    assert path.name == "sums-solutions.ipynb"
+    assert all(part in text for part in ("start: int = 12", "x + x", "BEGIN HIDDEN TESTS", "Rubric"))
+    assert text.count("points)") >= 3
+    done = CliRunner().invoke(cli.app, ["assignments", "--solutions", "--roster", "class.csv", "--out", str(tmp_path)])
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "kdutils: --solutions makes one version, for instructors; leave out --roster\n",
+    )
+
+
 def test_an_assignment_describes_itself(root: Path) -> None:
     page = assignments.page(root)
     assert page.startswith("### Sums\n\n`sums.ipynb`, about 15 minutes")
@@ -63,10 +76,13 @@ def test_the_commands_pass_on_parameters_and_limits(monkeypatch: pytest.MonkeyPa
         "left_to_grade": "",
         "trouble": "!",
     }
-    monkeypatch.setattr(grading, "grade", lambda *words: asked.append(words) or pd.DataFrame([row]))
+    monkeypatch.setattr(grading, "grade", lambda *words, roster: asked.append((*words, roster)) or pd.DataFrame([row]))
+    (tmp_path / "class.csv").write_text("student,start\nada,5\n", encoding="utf-8")
     words = ["grade", "handed-in", "--seed", "7", "--out", str(tmp_path), "--cell-seconds", "9"]
-    done = CliRunner().invoke(cli.app, words)
+    done = CliRunner().invoke(cli.app, [*words, "--roster", str(tmp_path / "class.csv")])
     assert asked[0][:5] == (Path("handed-in"), tmp_path, {"seed": "7"}, 9, grading.NOTEBOOK_SECONDS)
+    assert asked[0][-1] == {"ada": {"start": "5"}}
+    (tmp_path / "class.csv").unlink()
     assert "ada, sums: !" in done.stdout
     done = CliRunner().invoke(cli.app, ["assignments", "--sed", "7", "--out", str(tmp_path)])
     assert (done.exit_code, list(tmp_path.iterdir())) == (1, [])

@@ -1,0 +1,39 @@
+"""A class list: parameters of each student's own, so that no two have the same tables and figures to write about."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+from kdutils.book.course.submissions import safe
+from kdutils.errors import UserError
+
+Roster = dict[str, dict[str, str]]  # student -> parameters, as they are written on the command line
+
+
+def read(path: Path) -> Roster:
+    """The students of a CSV file, with the parameters that stand in the columns beside `student`.
+
+    A file without such columns gives each student a `seed`, which their name alone decides: students may come and go.
+    UserError for a file that is no such table, or a name that stands there twice or that no folder can bear.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read the roster {path}: {error}") from error
+    if "student" not in table or table.empty:
+        raise UserError(f"{path} is no roster: expected a CSV file with a column `student` and a row per student")
+    table["student"] = table["student"].str.strip()
+    for student in table["student"]:
+        if safe(student) != student or set(student) & set("/\\") or student.startswith(".") or not student:
+            raise UserError(f"{path}: no folder can be named {student!r}; write letters, digits, spaces, - and _")
+    twice = table["student"][table["student"].str.casefold().duplicated()]
+    if len(twice):
+        raise UserError(f"{path}: {twice.iloc[0]!r} stands there twice")
+    rows = table.set_index("student").to_dict("index")
+    return {student: row or {"seed": str(_seed(student))} for student, row in rows.items()}
+
+
+def _seed(student: str) -> int:
+    """A number of at most nine digits for a name."""
+    return int(hashlib.sha256(student.encode()).hexdigest(), 16) % 10**9
