@@ -177,8 +177,25 @@ def recorded() -> object:
 HANDED_OUT = rows("""
     --student nope | --epochs=-3 | --student nope --epochs=-3 | --teacher nosuch | --teacher '' | --epochs x |
     --pool-size 1001 | --images-per-class 6 | --runs 1 | --steps 14 | --sed 1 | --seed x | --seed | x |
-    --out notes.txt | --out /proc/x | --out notes.txt/x
+    --out notes.txt | --out /proc/x | --out notes.txt/x | --solutions --seed x | --solutions --out notes.txt
 """)
+LISTS = {  # what --roster and --worksheet may be given
+    **NO_FILES,
+    "empty": b"",
+    "text": b"x",
+    "bytes": b"\xff\xfe\x00",
+    "binary": b"PK\x03\x04" + bytes(range(256)),
+    "a quote": b'student\n"ada',
+    "ragged": b"student,seed\nada,1,2,3\ngrace\n",
+    "no rows": b"student,Identifier,Grade\n",
+    "a seed that is none": b"student,seed\nada,x\n",
+    "no such parameter": b"student,begin\nada,1\n",
+    "twice": b"student\nada\nADA\n",
+    "outside": b"student\n../../ada\n",
+    "a slash": b"student\n/etc/ada\n",
+    "NUL": b"student\na\x00da\n",
+    "too long": b"student\n" + b"a" * 5000 + b"\n",
+}
 GRADED = rows("""
     nope | notes.txt | theirs/nope | '' | in --cell-seconds 0 | in --cell-seconds x | in --notebook-seconds -1 |
     in --nope 1 | in --seed x | in --student nope | in more | in --out notes.txt | in --out /proc/x | in --out /dev/null
@@ -186,10 +203,14 @@ GRADED = rows("""
 
 
 def course() -> Iterator[Case]:
-    """`assignments` and `grade`, before anything runs."""
+    """`assignments` and `grade`, before anything runs; lists that are none."""
     yield from (Case("course", ("assignments", *words)) for words in (*HANDED_OUT, ("--out", "x" * 300)))
     handed_in = {"in/ada/01_proposition.ipynb": b"x"}
     yield from (Case("course", ("grade", *words), files=handed_in) for words in ((), *GRADED))
+    for name, content in LISTS.items():
+        files = {**handed_in, "list.csv": content}
+        for words in (("assignments", "--roster"), ("grade", "in", "--roster"), ("grade", "in", "--worksheet")):
+            yield Case("course", (*words, "list.csv"), files=files, where=f"{words[0]} {words[-1]}: {name}")
     yield Case("course", ("grade", "in"), files={"in": None}, where="an empty folder")
     spoiled = {**handed_in, "old/course/gradebook.db": b"x"}
     yield Case("course", ("grade", "in", "--out", "old"), files=spoiled, where="no gradebook")

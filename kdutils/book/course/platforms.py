@@ -6,6 +6,7 @@ gradebook. Both become the student `Ada Lovelace_1234`, so that the points find 
 """
 
 import contextlib
+import io
 import re
 import tempfile
 import zipfile
@@ -57,12 +58,23 @@ def folder(path: Path) -> Iterator[Path]:
         yield Path(place)
 
 
+def read_table(path: Path, what: str) -> pd.DataFrame:
+    """The cells of a CSV file as text; UserError for a file that is none, by the name of `what` it should be."""
+    try:
+        with open_regular(path) as stream:
+            text = stream.read(LARGEST).decode("utf-8-sig")
+        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first cells for names of rows
+            raise ValueError("a row has more cells than there are columns")
+    except (OSError, ValueError) as error:
+        said = str(error).strip().splitlines()[0]
+        raise UserError(f"cannot read {what} {path} as a CSV file: {said}") from error
+    return table
+
+
 def read_worksheet(path: Path, assignments: Collection[str]) -> pd.DataFrame:
     """A platform's table, checked before the work; UserError if it has no student or no place for points."""
-    try:
-        sheet = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read the worksheet {path}: {error}") from error
+    sheet = read_table(path, "the worksheet")
     if not set(WHO) & set(sheet) or not _places(sheet, path, assignments):
         raise UserError(
             f"{path} is neither a grading worksheet of Moodle, with the columns Identifier and Grade and an "

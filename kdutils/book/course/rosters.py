@@ -3,8 +3,7 @@
 import hashlib
 from pathlib import Path
 
-import pandas as pd
-
+from kdutils.book.course.platforms import read_table
 from kdutils.book.course.submissions import safe
 from kdutils.errors import UserError
 
@@ -17,16 +16,13 @@ def read(path: Path) -> Roster:
     A file without such columns gives each student a `seed`, which their name alone decides: students may come and go.
     UserError for a file that is no such table, or a name that stands there twice or that no folder can bear.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read the roster {path}: {error}") from error
-    if "student" not in table or table.empty:
+    table = read_table(path, "the roster").map(str.strip)
+    table.columns = table.columns.str.strip()
+    if "student" not in table or table.empty or table.columns.has_duplicates:
         raise UserError(f"{path} is no roster: expected a CSV file with a column `student` and a row per student")
-    table["student"] = table["student"].str.strip()
     for student in table["student"]:
         if safe(student) != student or set(student) & set("/\\") or student.startswith(".") or not student:
-            raise UserError(f"{path}: no folder can be named {student!r}; write letters, digits, spaces, - and _")
+            raise UserError(f"{path}: no folder can be named {student[:40]!r}; write letters, digits, spaces, - and _")
     twice = table["student"][table["student"].str.casefold().duplicated()]
     if len(twice):
         raise UserError(f"{path}: {twice.iloc[0]!r} stands there twice")

@@ -32,6 +32,7 @@ def test_names_alone_give_each_a_seed_that_does_not_depend_on_the_others(tmp_pat
     [
         ("", "cannot read the roster"),
         ("name\nada\n", "a column `student`"),
+        ("student,seed\nada,1,2,3\n", "a row has more cells than there are columns"),
         ("student\n", "a row per student"),
         ("student\nada\nAda\n", "'Ada' stands there twice"),
         ("student\n../ada\n", "no folder can be named '../ada'"),
