@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from bs4 import BeautifulSoup, Tag
 
-SHOWN = "figure:has(figcaption), table.verdict > tbody, .take-away"
+SHOWN = "figure:has(figcaption), table.verdict > tbody, .admonition.tip"
 STYLE = """
 html { scroll-snap-type: y mandatory; } body > main { max-width: none; margin: 0; padding: 0; }
 .slide { box-sizing: border-box; min-height: 100vh; padding: 4vh 6vw; scroll-snap-align: start; break-after: page;

@@ -1,5 +1,6 @@
 """`kdutils assignments` and `kdutils grade`: hand out the course assignments, and grade what comes back."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -70,7 +71,7 @@ def grade(
 
     students = rosters.read(roster) if roster else None
     given = read_parameters(context.args)
-    if worksheet and worksheet.resolve() == (out / worksheet.name).resolve():
+    if worksheet and os.path.realpath(worksheet) == os.path.realpath(out / worksheet.name):  # resolve() stops at loops
         raise UserError(f"{worksheet} lies where its copy with the points goes; move it out of {out}")
     sheet = platforms.read_worksheet(worksheet, list(assignments.variants(given))) if worksheet else None
     with platforms.folder(submissions) as folder:

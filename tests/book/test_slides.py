@@ -10,7 +10,7 @@ PAGE = """<html><head><style>p { color: red }</style></head><body><main><article
 <figure><svg></svg></figure></section>
 <section><h2>Verdict</h2><table class="verdict"><thead><tr><th>Evidence</th></tr></thead>
 <tbody><tr><th>first</th></tr></tbody><tbody><tr><th>second</th></tr></tbody></table>
-<div class="admonition take-away"><p>Keep this.</p></div></section></section></article></main>
+<div class="admonition tip"><p>Keep this.</p></div></section></section></article></main>
 <script>mathjax</script></body></html>"""
 
 
