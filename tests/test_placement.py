@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torchvision.transforms import v2
 
 from kdutils import augment, data, losses, metrics, models, runs, seeds, training
 from kdutils.inference import AnyNetwork, devices, reader
@@ -18,6 +19,15 @@ from kdutils.runs import students
 STEP = [("kd", scheme) for scheme in (runs.specs.NO_SCHEME, *augment.NINE)]
 STEP += [(method, "cutmix") for method in losses.METHODS if method != "kd"]
 OWN = augment.Scheme("own", "Own", lambda x, draw: 255 - x.float())
+
+
+def halves(x):
+    """The mean of each image and its neighbour, as a scheme of one's own that mixes."""
+    own = torch.arange(len(x), device=x.device)
+    return augment.Augmented(x // 2 + x.roll(1, 0) // 2, own, own.roll(1), torch.full((len(x),), 0.5, device=x.device))
+
+
+MIXING = [augment.Scheme("halves", "Halves", halves), augment.Scheme("v2", "CutMix of torchvision", v2.CutMix())]
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +64,7 @@ def ranked(steps=1, student=True, **facts):
     known = [
         scheme for name, scheme in augment.SCHEMES.items() if name != "augmix"
     ]  # PyTorch lacks one of its functions
-    schemes = [*known, augment.find("cutout+autoaugment"), OWN]
+    schemes = [*known, augment.find("cutout+autoaugment"), OWN, *MIXING]
     dataset = data.load("digits")
     with torch.device("meta"):
         teacher, picker = (models.build("tiny", 10, dataset.image_size) for _ in range(2))

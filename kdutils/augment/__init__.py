@@ -10,6 +10,7 @@ from kdutils.augment.core import Augmented, Draw, Granularity, Settings, setting
 from kdutils.augment.nine import autoaugment, crop, crop_flip, cutmix, cutout, flip, identity, mixup, standard
 from kdutils.augment.picking import PICK_RATIO, SCORES, CutMixPick, disagreement, entropy, gap, kept, pick, pool_runs
 from kdutils.augment.registry import NINE, SCHEMES, chain, find, register, wanted
+from kdutils.augment.rehearsal import rehearse
 from kdutils.augment.scheme import Function, Scheme
 from kdutils.augment.transforms import (
     augmix,
@@ -58,6 +59,7 @@ __all__ = [
     "randaugment",
     "random_erasing",
     "register",
+    "rehearse",
     "settings",
     "standard",
     "trivialaugment",

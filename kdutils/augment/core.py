@@ -41,7 +41,9 @@ class Settings:
         return 1 if self.granularity == "batch" else n
 
 
-class _ImageFacts(Protocol):
+class ImageFacts(Protocol):
+    """What the schemes ask of a dataset (a `data.Dataset`)."""
+
     crop_padding: int
     cutout_size: int
     policy: str
@@ -49,7 +51,7 @@ class _ImageFacts(Protocol):
     resized_crops: bool
 
 
-def settings(dataset: _ImageFacts, granularity: Granularity = "batch") -> Settings:
+def settings(dataset: ImageFacts, granularity: Granularity = "batch") -> Settings:
     """The scheme settings that fit `dataset` (a `data.Dataset`)."""
     choose("granularity", granularity, GRANULARITIES)
     fill = tuple(255 * m for m in dataset.mean)

@@ -15,6 +15,7 @@ from kdutils.inference.devices import Findings
 
 Function = Callable[[Tensor, Draw], Tensor | Augmented]
 Pick = Literal["", "teacher", "student", "disagreement", "gap", "random"]
+POSITIONS = "{}: own and partner of Augmented are positions in the mini-batch, int64 from 0 to {:.0f}"
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,13 @@ class Scheme:
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             raise UserError(f"the scheme {self.name!r} fails on {x.dtype} images {list(x.shape)}: {what}") from error
-        check(self.name, made, x, self.found)
-        return made
+        return checked(self.name, made, x, self.found)
 
     def settle(self) -> None:
         """Look at what a GPU was not yet asked of the values of x'; UserError if some cannot be."""
         for part in getattr(self.fn, "parts", ()):
             part.settle()
-        _refuse_values(f"the scheme {self.name!r}", self.found.read())
+        _refuse(f"the scheme {self.name!r}", self.found.read())
 
     @property
     def asks_teacher(self) -> bool:
@@ -101,10 +101,14 @@ def _needed(fn: Callable) -> list[str]:
     ]
 
 
-def check(name: str, made: object, x: Tensor, found: Findings) -> None:
-    """Refuse what cannot be x' of `x`: another type, shape or dtype, and values outside 0..255 when it is time."""
+def checked(name: str, made: object, x: Tensor, found: Findings) -> Tensor | Augmented:
+    """`made` if it can be x' of `x`. UserError for another type, shape or dtype, and for bad values when it is time.
+
+    Positions in an `Augmented` are kept within the mini-batch: one outside would end the process of a GPU before.
+    """
     who = f"the scheme {name!r}"
-    images = made.x if isinstance(made, Augmented) else made
+    mixes = isinstance(made, Augmented)
+    images = made.x if mixes else made
     if not isinstance(images, Tensor):
         what = "nothing" if images is None else f"a {type(images).__name__}"
         raise UserError(f"{who} returned {what}; expected x' as a tensor, or kd.augment.Augmented if it mixes images")
@@ -112,25 +116,25 @@ def check(name: str, made: object, x: Tensor, found: Findings) -> None:
         raise UserError(f"{who} must keep the shape of x, {tuple(x.shape)}; it returned {tuple(images.shape)}")
     if images.dtype != torch.uint8 and not images.dtype.is_floating_point:
         raise UserError(f"{who} returned {images.dtype}; expected uint8 or float32, in 0..255")
-    if isinstance(made, Augmented):
+    if mixes:
         _check_sources(who, made)
-    if images.dtype.is_floating_point:
-        _refuse_values(who, found.add(_figures(images, x)))
+    if mixes or images.dtype.is_floating_point:
+        sources = _of_sources(made) if mixes else torch.zeros(2, device=x.device)
+        _refuse(who, found.add(torch.stack([*_of_values(images, x), *sources])))
+    last = len(images) - 1
+    return made._replace(own=made.own.clamp(0, last), partner=made.partner.clamp(0, last)) if mixes else made
 
 
 def _check_sources(who: str, made: Augmented) -> None:
-    """At every step, which makes a GPU wait: a position outside the mini-batch would end its process."""
     n = len(made.x)
     for part in made[1:]:
         if part.shape != (n,):
             raise UserError(f"{who}: own, partner and lam of Augmented are of shape ({n},), not {tuple(part.shape)}")
-    if not all(part.dtype == torch.int64 and ((part >= 0) & (part < n)).all() for part in (made.own, made.partner)):
-        raise UserError(f"{who}: own and partner of Augmented are positions in the mini-batch, int64 from 0 to {n - 1}")
-    if not ((made.lam >= 0) & (made.lam <= 1)).all():
-        raise UserError(f"{who}: lam of Augmented is the share of x, from 0 to 1")
+    if not made.own.dtype == made.partner.dtype == torch.int64:
+        raise UserError(POSITIONS.format(who, n - 1))
 
 
-def _figures(images: Tensor, x: Tensor) -> Tensor:
+def _of_values(images: Tensor, x: Tensor) -> tuple[Tensor, ...]:
     """Of x': images not finite, images in 0..1 where x is not, minus the lowest value, the highest value, all images.
 
     Per image, as one bad image in two already ruins a ranking.
@@ -140,14 +144,20 @@ def _figures(images: Tensor, x: Tensor) -> Tensor:
     unit = (low >= 0) & (high > 0) & (high <= 1) & (x.flatten(1).amax(1) > 1)
     lowest, highest = (torch.where(finite, side, 0) for side in (low, high))
     counts = (~finite).sum().float(), unit.sum().float()
-    return torch.stack([*counts, -lowest.min(), highest.max(), torch.full_like(counts[0], len(images))])
+    return *counts, -lowest.min(), highest.max(), torch.full_like(counts[0], len(images))
 
 
-def _refuse_values(who: str, worst: list[float]) -> None:
-    """UserError for the `_figures` of what cannot be x'."""
+def _of_sources(made: Augmented) -> tuple[Tensor, Tensor]:
+    """Of x' that mixes: images with a position outside the mini-batch, and with a share outside 0..1."""
+    outside = [(part < 0) | (part >= len(made.x)) for part in (made.own, made.partner)]
+    return (outside[0] | outside[1]).sum().float(), (~((made.lam >= 0) & (made.lam <= 1))).sum().float()
+
+
+def _refuse(who: str, worst: list[float]) -> None:
+    """UserError for the figures (`_of_values`, `_of_sources`) of what cannot be x'."""
     if not worst:
         return
-    infinite, unit, below, high, n = worst
+    infinite, unit, below, high, n, positions, shares = worst
     if infinite:
         raise UserError(f"{who}: {infinite:.0f} of {n:.0f} images of x' have values that are not finite")
     if unit:
@@ -159,3 +169,7 @@ def _refuse_values(who: str, worst: list[float]) -> None:
             f"{who}: x' has values from {-below:.4g} to {high:.4g}; images are 0..255, before normalisation. If it is "
             "noise that leaves the range, end with .clamp(0, 255)"
         )
+    if positions:
+        raise UserError(POSITIONS.format(who, n - 1))
+    if shares:
+        raise UserError(f"{who}: lam of Augmented is the share of x, from 0 to 1")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kdutils.augment import libraries
 from kdutils.augment.core import GRANULARITIES, Augmented, Draw, Granularity
 from kdutils.errors import UserError, choose
 
@@ -55,7 +56,7 @@ class Transform:
     def __call__(self, x: Tensor, draw: Draw) -> Tensor:
         """x' of images in 0..255, rounded to uint8."""
         count = {None: draw.count, "batch": 1, "sample": len(x)}[self.per]
-        return apply(self.transform, x, replace(draw, count=count))
+        return apply(libraries.on_bytes(self.transform), x, replace(draw, count=count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,20 +66,25 @@ class Mixing:
     transform: nn.Module
 
     def __call__(self, x: Tensor, draw: Draw) -> Augmented:
-        """x' and what it was made of, read off the labels: each image goes in as a class of its own."""
+        """x' and what it was made of, read off the labels: each image goes in as a class of its own.
+
+        The labels are on the CPU, so that a GPU need not wait for a look at them.
+        """
         with seeded(draw.seed(), x.device):
-            made, weights = self.transform(as_uint8(x), torch.eye(len(x), device=x.device))
-        own = torch.arange(len(x), device=x.device)
+            made, weights = self.transform(as_uint8(x), torch.eye(len(x)))
+        own = torch.arange(len(x))
         lam = weights.diagonal().clone()
         others = weights - torch.diag(lam)
         if (others > 0).sum(1).max() > 1:
             raise UserError("a transform may mix each image with one other: use one of v2.CutMix and v2.MixUp")
-        return Augmented(made, own, torch.where(others.amax(1) > 0, others.argmax(1), own), lam)
+        partner = torch.where(others.amax(1) > 0, others.argmax(1), own)
+        return Augmented(made, *(part.to(x.device) for part in (own, partner, lam)))
 
 
 def from_transform(transform: Callable, per: Granularity | None = None) -> Transform | Mixing:
-    """The function of a scheme from a torchvision v2 transform, or from any callable on uint8 batches [n, 3, H, W].
+    """The function of a scheme from a transform of torchvision v2, kornia or albumentations, or a callable.
 
+    A callable takes and returns mini-batches [n, 3, H, W] of uint8.
     Its random numbers are governed by the ranking's seed: the global generators of PyTorch, NumPy and Python are seeded
     from the scheme's stream while it runs, and restored. `per` "batch" calls it once per mini-batch, "sample" once per
     image (as a batch of one); by default the ranking's `granularity` decides. v2.CutMix and v2.MixUp get the labels
@@ -89,7 +95,7 @@ def from_transform(transform: Callable, per: Granularity | None = None) -> Trans
     if not callable(transform):
         raise UserError(f"a transform is called with images; a {type(transform).__name__} cannot be")
     if not _mixers(transform):
-        return Transform(transform, per)
+        return Transform(libraries.prepared(transform), per)
     if per == "sample":
         raise UserError("v2.CutMix and v2.MixUp mix the images of a mini-batch: they cannot work per sample")
     transform = copy.deepcopy(transform)

@@ -41,12 +41,14 @@ def rank_schemes(teacher: nn.Module, dataset: Dataset, *args, **options) -> pd.D
     of x' in nats; `mean_covariance`, `mean_correlation` (Eq. 12-13) with `_se`; `label_disagreement`, the share of x'
     whose predicted class is not the scheme's own label; and the anatomy of T. stddev (`ranking.Row.anatomy`).
     Its `attrs` hold `teacher_test_accuracy` in per cent, on `teacher_test_images` images, where near chance is a
-    warning, and `neighbours`, the rows of `told_apart` for schemes next to each other.
+    warning; `images`, their size and normalisation; `neighbours`, the rows of `told_apart` for schemes next to each
+    other.
     Raises UserError for unknown schemes and for sizes that do not fit, before anything is measured, for schemes and
     teachers that return what cannot be ranked, and for a T. stddev that is zero or not finite.
     """
     ranking = measure(teacher, dataset, *args, **options)
     frame = ranking.frame()
+    frame.attrs["images"] = dataset.prepared()
     frame.attrs["neighbours"] = neighbours(told_apart(ranking)).to_dict("records")
     return frame
 
@@ -74,6 +76,7 @@ def measure(
     settings = augment.settings(dataset, granularity)
     ranking = Ranking({scheme.name: Row(scheme) for scheme in wanted}, k)
     readers = Readers(reader(teacher, precision), reader(student, precision) if student else None, dataset)
+    augment.rehearse(wanted, dataset, granularity, batch_size, readers.device)
     ranking.teacher = agreement(lambda x: readers.logits("teacher", x.to(readers.device)), dataset, batch_size)
     warn_near_chance(ranking.teacher, dataset.classes)
     parts = stream(readers, wanted, total, batch_size, settings, seed)

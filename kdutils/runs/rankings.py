@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from kdutils import metrics, models
+from kdutils import augment, metrics, models
 from kdutils._provenance import made
 from kdutils.inference import devices, warn_if_slow
 from kdutils.metrics import teacher_check
@@ -44,7 +44,9 @@ def _measure(spec: RankSpec, store: Path) -> pd.DataFrame:
     device = devices.find(spec.device)
     warn_if_slow(device, spec.precision)
     dataset, steps = spec.load_data(), spec.steps or None
-    metrics.count_steps(dataset, spec.epochs, steps, spec.batch_size, spec.k)  # refuse before a teacher is trained
+    metrics.count_steps(dataset, spec.epochs, steps, spec.batch_size, spec.k)
+    if not spec.teacher_weights:  # refuse before a teacher is trained
+        augment.rehearse(augment.wanted(spec.schemes), dataset, spec.granularity, spec.batch_size)
     student = models.load_pretrained(untrained(spec, spec.student), spec.student_weights) if spec.student else None
     return metrics.rank_schemes(
         load_teacher(spec, store),

@@ -97,8 +97,10 @@ def untrained(spec: Spec, network: str) -> Network:
 
 
 def check(spec: RunSpec) -> Dataset:
-    """The dataset of `spec`, once its networks, method and images fit together; UserError if not. No teacher needed."""
+    """The dataset of `spec`, once its parts and the images fit together; UserError if not. No teacher needed."""
     dataset = spec.load_data()
+    if spec.scheme != NO_SCHEME:
+        augment.rehearse([augment.find(spec.scheme)], dataset, spec.granularity, spec.batch_size)
     with torch.device("meta"):  # which costs nothing
         _build(spec, dataset)
     return dataset

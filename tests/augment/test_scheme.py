@@ -6,6 +6,7 @@ import torch
 from kdutils import augment
 from kdutils.augment import SCHEMES, Augmented, Scheme
 from kdutils.errors import UserError
+from kdutils.inference.devices import Findings
 from tests.augment.images import SIZE, N, noise, stream
 
 
@@ -165,6 +166,16 @@ def test_sources_that_cannot_be_are_refused(change, message, settings):
     scheme(lambda x: right)(noise(), stream(), settings)
     with pytest.raises(UserError, match=message):
         scheme(lambda x: right._replace(**change))(noise(), stream(), settings)
+
+
+def test_until_they_are_read_positions_outside_are_kept_within(settings, monkeypatch):
+    """As on a GPU, whose process would end at an index outside before anybody looks at it."""
+    monkeypatch.setattr(Findings, "add", lambda self, figures: setattr(self, "worst", figures) or [])
+    own, wrong = torch.arange(N), torch.tensor([-1, *range(1, N - 1), N])
+    mine = scheme(lambda x: Augmented(x, own, wrong, torch.ones(N)))
+    assert mine(noise(), stream(), settings).partner.tolist() == [0, *range(1, N - 1), N - 1]
+    with pytest.raises(UserError, match="positions in the mini-batch, int64 from 0 to 11"):
+        mine.settle()
 
 
 def test_an_exception_within_becomes_one_line_that_names_the_scheme(settings):

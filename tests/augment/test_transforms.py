@@ -200,34 +200,3 @@ def test_mixing_one_image_at_a_time_is_refused():
 def test_an_unknown_per_is_refused():
     with pytest.raises(UserError, match=r"unknown per 'image'.*batch, sample"):
         from_transform(v2.RandAugment(), per="image")
-
-
-# --- Other libraries ----------------------------------------------------------------------------------------------
-
-
-def test_a_kornia_transform_works_on_zero_to_one_and_is_seeded(settings):
-    kornia = pytest.importorskip("kornia.augmentation", reason="kornia is not installed")
-    jiggle = kornia.ColorJiggle(0.3, 0.3, 0.3, 0.1, p=1.0)
-    mine = Scheme("jiggle", "Jiggle", lambda x: jiggle(x.float() / 255) * 255)
-    first, again, other = (mine(noise(), stream(seed), settings).x for seed in (0, 0, 1))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    with pytest.raises(UserError, match=r"x' lies in 0\.\.1"):
-        Scheme("clipped", "Clipped", lambda x: jiggle(x.float()))(noise(), stream(), settings)
-
-
-def test_an_albumentations_transform_is_seeded_through_draw(settings):
-    albumentations = pytest.importorskip("albumentations", reason="albumentations is not installed")
-    transform = albumentations.Compose([albumentations.RandomBrightnessContrast(p=1.0)])
-
-    def brightness(x, draw):
-        transform.set_random_seed(draw.seed() % 2**32)
-        made = [transform(image=image.permute(1, 2, 0).numpy())["image"] for image in x]
-        return torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2)
-
-    mine = Scheme("brightness", "Brightness", brightness)
-    first, again, other = (mine(noise(), stream(seed), settings).x for seed in (0, 0, 1))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    with pytest.raises(UserError, match="the scheme 'raw' fails on"):
-        Scheme("raw", "Raw", transform)(noise(), stream(), settings)

@@ -106,7 +106,7 @@ def test_what_was_not_yet_read_of_a_scheme_is_told_at_the_end():
     """As on a GPU, whose figures are not read at each step."""
     scheme = augment.Scheme("mine", "Mine", lambda x: x)
     chain = augment.chain([augment.find("flip"), scheme])
-    scheme.found.worst = torch.tensor([0.0, 2, -1, 255, 8])
+    scheme.found.worst = torch.tensor([0.0, 2, -1, 255, 8, 0, 0])
     with pytest.raises(UserError, match=r"'mine': x' lies in 0..1 in 2 of 8 images"):
         chain.settle()
     chain.settle()  # told once

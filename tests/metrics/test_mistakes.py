@@ -32,6 +32,7 @@ from tests.metrics.teachers import Counting, Linear
         ({"temperature": 1e-300}, "not 1e-300"),
         ({"temperature": math.nan}, "not nan"),
         ({"granularity": "pixel"}, r"unknown granularity 'pixel'.*batch, sample"),
+        ({"schemes": {"half": lambda x: x[::2]}}, "'half' must keep the shape of x"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_the_teacher_is_asked(options, message, digits):

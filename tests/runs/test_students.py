@@ -36,7 +36,11 @@ def test_the_result_is_what_the_stored_student_gives(make, tmp_path, digits):
     assert found[:2] == (result.test_loss, result.test_accuracy)
     assert found[2:] == pytest.approx((result.ece, result.ace), rel=1e-6)
     followed = training.fidelity(student, runs.load_teacher(spec, tmp_path), digits, digits.test)
-    assert followed == pytest.approx((result.agreement, result.teacher_kl), rel=1e-5)  # the teacher was frozen then
+    recorded = result.agreement, result.teacher_kl, result.teacher_accuracy
+    assert followed == pytest.approx(recorded, rel=1e-5)  # the teacher was frozen then
+    assert (
+        followed.teacher_accuracy == training.evaluate(runs.load_teacher(spec, tmp_path), digits, digits.test).accuracy
+    )
 
 
 def test_a_result_from_before_calibration_was_measured_is_still_one(make, tmp_path):
@@ -163,6 +167,18 @@ def test_a_scheme_of_the_same_name_that_does_something_else_is_another_run(schem
     key = make("mine").key()
     scheme(lambda x: x.float() * 0.5, pick="teacher")
     assert make("mine").key() != key
+
+
+def test_a_scheme_that_fails_is_refused_before_a_teacher_is_trained(scheme, make, ranking, tmp_path, monkeypatch):
+    never_train(monkeypatch)
+    scheme(lambda x: x[::2])
+    untaught = {"teacher_weights": ""}
+    for start in (
+        lambda: runs.run(make("mine", **untaught), tmp_path),
+        lambda: runs.rank(ranking.model_copy(update={"schemes": ("mine",), **untaught}), tmp_path),
+    ):
+        with pytest.raises(UserError, match="'mine' must keep the shape of x"):
+            start()
 
 
 def test_a_store_that_cannot_be_used_is_named_before_training(make, tmp_path, monkeypatch):
