@@ -43,10 +43,14 @@ class Evaluation(NamedTuple):
 
 
 class Fidelity(NamedTuple):
-    """What a student has of its teacher: same predictions in per cent, mean KL(teacher || student) in nats."""
+    """What a student has of its teacher: same predictions in per cent, mean KL(teacher || student) in nats.
+
+    And the teacher's accuracy in per cent, which says whether it is one for these images.
+    """
 
     agreement: float
     teacher_kl: float
+    teacher_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -84,14 +88,16 @@ def fidelity(student: Network, teacher: Network, dataset: Dataset, split: Split)
     """How closely `student` follows `teacher` over the whole `split`, at temperature 1 (Stanton et al., 2021)."""
     was_training, device = student.training, next(student.parameters()).device
     student.eval()
-    agreed, divergence = 0, 0.0
-    for x, _ in _for_evaluation(split, dataset, device):
+    agreed, right, divergence = 0, 0, 0.0
+    for x, y in _for_evaluation(split, dataset, device):
         ours, theirs = student(x), teacher(x)
         agreed = agreed + (ours.argmax(1) == theirs.argmax(1)).sum()
+        right = right + (theirs.argmax(1) == y).sum()
         apart = F.kl_div(ours.log_softmax(1), theirs.log_softmax(1), reduction="sum", log_target=True)
         divergence = divergence + double(apart)
     student.train(was_training)
-    return Fidelity(100 * float(agreed) / len(split), float(divergence) / len(split))
+    n = len(split)
+    return Fidelity(100 * float(agreed) / n, float(divergence) / n, 100 * float(right) / n)
 
 
 def _for_evaluation(split: Split, dataset: Dataset, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

@@ -31,7 +31,7 @@ def rank(
         table = runs.rank(spec, store)
     typer.echo(in_words(table))
     if out:
-        output.write_table(out, table, describe(spec) | accuracy_in(table))
+        output.write_table(out, table, describe(spec) | facts_in(table))
     if plot:
         write_plot(plot, table, f"kdutils rank {spec.teacher}, {spec.dataset}")
     if record:
@@ -48,7 +48,7 @@ def write_plot(path: Path, table: pd.DataFrame, title: str) -> None:
 
 
 def in_words(table: pd.DataFrame) -> str:
-    """A ranking for a terminal: how well the teacher fits, the schemes from best to worst, which are told apart."""
+    """A ranking for a terminal: its images, how well the teacher fits, schemes from best to worst, which are apart."""
     teacher = teacher_check.from_facts(table.attrs)
     measured = table.dropna(subset="t_stddev").sort_values("t_stddev")
     verdicts = {row["better"]: _verdict(row) for row in table.attrs.get("neighbours", ())}
@@ -60,7 +60,8 @@ def in_words(table: pd.DataFrame) -> str:
         "disagreement": measured["label_disagreement"].map("{:.1%}".format),
         "against the next": [verdicts.get(name, "") for name in measured["scheme"]],
     }
-    lines = [f"the teacher {teacher}", ""] if teacher else []
+    lines = [f"images of {table.attrs['images']}"] if "images" in table.attrs else []
+    lines += [f"the teacher {teacher}", ""] if teacher else []
     lines.append(pd.DataFrame(columns).to_string(index=False))
     for name in table.loc[table["t_stddev"].isna(), "scheme"]:
         lines.append(f"{name} is not measured: it picks by what a student says (--student and --student-weights)")
@@ -76,10 +77,11 @@ def _verdict(row: dict) -> str:
     return f"not told apart: {row['more_steps']:,.0f} more steps"
 
 
-def accuracy_in(table: pd.DataFrame) -> dict[str, float]:
-    """What the provenance of a ranking says of its teacher."""
+def facts_in(table: pd.DataFrame) -> dict[str, float | str]:
+    """What the provenance of a ranking says of its images and its teacher."""
     found = teacher_check.from_facts(table.attrs)
-    return {"teacher_test_accuracy": round(found.accuracy, 2), "teacher_test_images": found.images} if found else {}
+    teacher = {"teacher_test_accuracy": round(found.accuracy, 2), "teacher_test_images": found.images} if found else {}
+    return {name: table.attrs[name] for name in ("images",) if name in table.attrs} | teacher
 
 
 def describe(spec: RankSpec) -> dict[str, object]:

@@ -18,4 +18,6 @@ def train(
         result = runs.run(spec, store)
     typer.echo(f"test loss      {result.test_loss:.4f} nats")
     typer.echo(f"test accuracy  {result.test_accuracy:.2f} %")
+    if result.teacher_accuracy is not None:
+        typer.echo(f"its teacher    {result.teacher_accuracy:.2f} %")
     typer.echo(f"weights        {Store(store).path(spec.key(), WEIGHTS)}")

@@ -15,7 +15,7 @@ from kdutils import _files
 from kdutils.data import cifar100, digits, folder, imagenet, tinyimagenet
 from kdutils.data.core import Dataset, MemorySplit, Split, batches, check_normalisation, first_per_class, shuffled
 from kdutils.data.from_torch import from_torch
-from kdutils.data.lazy import LARGE_SIZE, LazySplit
+from kdutils.data.lazy import IMAGENET_MEAN, IMAGENET_STD, LARGE_SIZE, LazySplit
 from kdutils.errors import UserError, choose
 
 DATASETS: dict[str, Callable[[Path], Dataset]] = {
@@ -27,6 +27,7 @@ DATASETS: dict[str, Callable[[Path], Dataset]] = {
     "folder": folder.load,
 }
 
+IMAGENET = (IMAGENET_MEAN, IMAGENET_STD)  # how a folder is normalised
 SMALLEST = 8  # pixels along a side of an image
 
 # Datasets of which two copies may differ; the others are the same everywhere.

@@ -112,6 +112,11 @@ class Dataset:
         std = torch.tensor(self.std, device=x.device).view(3, 1, 1) * 255
         return (x.float() - mean) / std
 
+    def prepared(self) -> str:
+        """How its images come to a network, in words."""
+        mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
+        return f"{self.image_size} x {self.image_size} pixels, normalised by mean {mean} and std {std}"
+
     def for_standard(self, split: Split, index: Tensor, generator: torch.Generator) -> Tensor:
         """The images at the positions `index`, as `augment.standard` takes them: cropped if it is by resized crops."""
         cropped = (crops.draw(len(index), generator),) if self.resized_crops else ()

@@ -37,7 +37,7 @@ def from_torch(
     size = size or min(first.shape[1:])
     parts = _split(train, size), _split(test, size)
     known = int(max(part.labels.max() for part in parts)) + 1
-    names = classes or getattr(train, "classes", ()) or range(known)
+    names = classes or _known(train, "classes") or range(known)
     found = Dataset.of_any_size("from_torch", parts, tuple(map(str, names)), size, mean, std)
     return replace(found, resized_crops=size >= LARGE_SIZE)
 
@@ -104,8 +104,16 @@ def _item(source: torch_data.Dataset, position: int) -> tuple:
     return item
 
 
+def _known(source: torch_data.Dataset, name: str) -> Sequence | None:
+    """The "targets" or "classes" of torchvision's datasets, or of the part of one that `random_split` makes."""
+    if not isinstance(source, torch_data.Subset):
+        return getattr(source, name, None)
+    whole = _known(source.dataset, name)
+    return whole if whole is None or name == "classes" else [whole[position] for position in source.indices]
+
+
 def _split(source: torch_data.Dataset, size: int) -> Split:
-    given = getattr(source, "targets", None)
+    given = _known(source, "targets")
     if given is None or len(given) != len(source):
         given = [_item(source, position)[1] for position in range(len(source))]
     labels = torch.as_tensor(given).flatten()

@@ -1,7 +1,7 @@
 """The zoo: build networks by name, read and write their weights."""
 
 from kdutils.models.base import Features, Network
-from kdutils.models.outside import OutsideNetwork, in_file, logits_in, portable
+from kdutils.models.outside import OutsideNetwork, in_file, logits_in, normalisation, portable
 from kdutils.models.pretrained import find_weights, load_pretrained, weights_sha256
 from kdutils.models.weights import load_weights, save_weights
 from kdutils.models.zoo import NETWORKS, build, constructor, feature_shapes
@@ -19,6 +19,7 @@ __all__ = [
     "load_pretrained",
     "load_weights",
     "logits_in",
+    "normalisation",
     "portable",
     "save_weights",
     "weights_sha256",

@@ -4,7 +4,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -112,12 +112,33 @@ def _try(model: OutsideNetwork, num_classes: int, image_size: int) -> None:
         raise UserError(f"{model.name} gives {tuple(found.shape)} for 2 images; expected logits (2, {num_classes})")
 
 
+def normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and std of images in 0..1 that timm states for its network `name`; None for other networks."""
+    source, _, wanted = name.rpartition(":")
+    if source != "timm":
+        return None
+    _of_timm(wanted)
+    stated = _timm().models.get_pretrained_cfg(wanted)
+    return stated and (stated.mean, stated.std)
+
+
 def _of_timm(name: str) -> Callable[..., nn.Module]:
+    """The function that builds timm's network `name`, with or without the tag of its weights (resnet50.a1_in1k)."""
+    timm = _timm()
+    choose("network of timm", timm.models.split_model_name_tag(name)[0], timm.list_models())
+    try:
+        timm.models.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        raise UserError(f"timm:{name} is unknown: {error}") from error
+    return partial(timm.create_model, name)
+
+
+def _timm() -> ModuleType:
     try:
         import timm  # takes seconds
     except ImportError as error:
         raise UserError("networks of timm need the package timm: pip install 'kdutils[timm]'") from error
-    return timm.models.model_entrypoint(choose("network of timm", name, timm.list_models()))
+    return timm
 
 
 def _of_torchvision(name: str) -> Callable[..., nn.Module]:

@@ -35,6 +35,7 @@ class RunResult(BaseModel):
     ace: Percent | None = None
     agreement: Percent | None = None
     teacher_kl: Finite | None = None
+    teacher_accuracy: Percent | None = None
     train_losses: tuple[Finite, ...]
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
@@ -59,8 +60,9 @@ class Neighbours(BaseModel):
 
 
 class RankingFacts(BaseModel):
-    """What a ranking says besides its rows: how well the teacher fits the images, and which rows are told apart."""
+    """What a ranking says besides its rows: the images, how well the teacher fits, and which rows are told apart."""
 
+    images: Text = ""
     teacher_test_accuracy: Percent
     teacher_test_images: int
     teacher_chance: Percent

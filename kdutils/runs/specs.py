@@ -8,15 +8,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from kdutils import augment, data, losses, metrics, models, training
 from kdutils.errors import UserError, choose
@@ -37,7 +29,7 @@ class Spec(BaseModel):
     data_dir: str = Field("", description="folder of the dataset; empty: KDUTILS_DATA or the user's cache")
     images_per_class: int = Field(0, ge=0, description="few-shot transfer set: first n images per class; 0: all")
     image_size: int = Field(0, ge=0, description="pixels along a side of a folder's images; 0: what they suggest")
-    mean: str = Field("", description="per channel, of images in 0..1, with spaces between; empty: the dataset's own")
+    mean: str = Field("", description="per channel, of images in 0..1; empty: a timm teacher's or the dataset's own")
     std: str = Field("", description="the same of the standard deviation")
     teacher: str = Field("", description="the teacher's network; empty for training on labels alone")
     teacher_weights: str = Field(
@@ -71,6 +63,14 @@ class Spec(BaseModel):
             raise UserError(
                 said if first["type"] == "value_error" else f"{name}: {said} (got {first['input']!r})"
             ) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _normalised_as_timm_says(cls, values: dict) -> dict:
+        """Of a folder for a teacher of timm's with weights; its ImageNet normalisation is a folder's own."""
+        unsaid = values.get("dataset") == "folder" and not (values.get("mean") or values.get("std"))
+        stated = models.normalisation(str(values.get("teacher")) if unsaid and values.get("teacher_weights") else "")
+        return values if stated in (None, data.IMAGENET) else values | dict(zip(("mean", "std"), stated, strict=True))
 
     @field_validator("*", mode="before")
     @classmethod

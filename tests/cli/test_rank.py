@@ -29,6 +29,8 @@ def test_rank_prints_the_table_and_writes_it_with_its_provenance(store: Store, t
     digits = spec.load_data()
     right = training.evaluate(runs.load_teacher(spec), digits, digits.test).accuracy
     assert f"the teacher agrees with {right:.1f} % of the labels of 797 test images (chance 10 %)" in out
+    assert f"images of {facts['images']}\n" in out
+    assert facts["images"].startswith("16 x 16 pixels, normalised by mean 0.")
     assert (facts["teacher_test_accuracy"], facts["teacher_test_images"]) == (round(right, 2), 797)
 
 

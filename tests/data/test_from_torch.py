@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset, random_split
 
 from kdutils import data, metrics, models
 from kdutils.data import MemorySplit
@@ -70,6 +70,16 @@ def test_grey_images_get_three_channels_and_targets_are_taken_at_once():
     found = data.from_torch(source, source)
     assert found.train.labels.tolist() == source.targets
     assert torch.equal(found.train.images[:, 0], found.train.images[:, 2])
+
+
+def test_of_a_random_split_the_whole_knows_labels_and_classes():
+    whole = Pictures("bytes", 12, 80)
+    whole.targets, whole.classes = [i % 4 for i in range(12)], list("abcd")  # other labels than the items have
+    train, rest = random_split(whole, [8, 4], torch.Generator().manual_seed(0))
+    found = data.from_torch(train, random_split(rest, [3, 1])[0])
+    assert found.train.labels.tolist() == [i % 4 for i in train.indices]
+    assert torch.equal(found.train.batch(torch.arange(8))[0], whole.pixels[train.indices])
+    assert (len(found.test), found.classes) == (3, ("a", "b", "c", "d"))
 
 
 @pytest.mark.filterwarnings("ignore:the teacher agrees with")  # it is not trained

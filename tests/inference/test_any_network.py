@@ -44,6 +44,12 @@ def test_logits_are_found_wherever_they_are(dress, teacher, digits, ranked):
     pd.testing.assert_frame_equal(table, ranked, check_exact=True)
 
 
+@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda network: torch.compile(network, backend="eager")])
+def test_a_wrapped_network_is_the_network(wrap, teacher, digits, ranked):
+    table = metrics.rank_schemes(wrap(teacher), digits, ["flip", "cutmix"], steps=15)
+    pd.testing.assert_frame_equal(table, ranked, check_exact=True)
+
+
 def test_a_function_may_be_the_teacher(teacher, digits, ranked):
     table = metrics.rank_schemes(lambda x: teacher(x), digits, ["flip", "cutmix"], steps=15)
     pd.testing.assert_frame_equal(table, ranked, check_exact=True)

@@ -52,7 +52,9 @@ def waves(size):
     return torch.linspace(-2, 2, 2 * 3 * size * size).view(2, 3, size, size).sin()
 
 
-@pytest.mark.parametrize("name", ["timm:test_resnet", "torchvision:squeezenet1_1", "torchvision:regnet_y_400mf"])
+@pytest.mark.parametrize(
+    "name", ["timm:test_resnet", "timm:test_vit.r160_in1k", "torchvision:squeezenet1_1", "torchvision:regnet_y_400mf"]
+)
 def test_a_network_by_name_is_the_librarys(name):
     source, _, wanted = name.partition(":")
     library = pytest.importorskip(source, reason=f"needs {source}")
@@ -157,6 +159,24 @@ def test_timms_many_names_are_not_listed():
     pytest.importorskip("timm", reason="needs timm")
     with pytest.raises(UserError, match=r"unknown network of timm 'resnet180'\. Did you mean 'resnet18.*others$"):
         models.build("timm:resnet180", 10, 64)
+    with pytest.raises(UserError, match=r"timm:resnet18\.a9_in1k is unknown: Invalid pretrained tag"):
+        models.build("timm:resnet18.a9_in1k", 10, 64)
+
+
+def test_a_folder_is_normalised_as_timm_says_of_the_teacher():
+    timm = pytest.importorskip("timm", reason="needs timm")
+
+    def normalised(teacher, dataset="folder", **more):
+        spec = runs.RankSpec(dataset=dataset, teacher=teacher, **{"teacher_weights": "teacher.pth", **more})
+        return spec.mean, spec.std
+
+    stated = timm.create_model("test_vit").pretrained_cfg
+    assert normalised("timm:test_vit") == tuple(" ".join(map(str, stated[name])) for name in ("mean", "std"))
+    assert normalised("timm:test_vit") == ("0.5 0.5 0.5", "0.5 0.5 0.5")
+    assert normalised("timm:test_vit", mean="0.4 0.4 0.4") == ("0.4 0.4 0.4", "")
+    nothing = "", ""
+    assert normalised("timm:resnet18") == normalised("torchvision:resnet18") == nothing
+    assert normalised("timm:test_vit", dataset="digits") == normalised("timm:test_vit", teacher_weights="") == nothing
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ def test_evaluation_is_scikit_learns_loss_and_accuracy(teacher, digits):
 
 
 def test_a_student_that_is_its_teacher_follows_it_and_another_does_not(teacher, digits):
-    assert training.fidelity(teacher, teacher, digits, digits.test) == pytest.approx((100, 0), abs=1e-6)
+    accuracy = evaluate(teacher, digits, digits.test).accuracy
+    assert training.fidelity(teacher, teacher, digits, digits.test) == pytest.approx((100, 0, accuracy), abs=1e-6)
     student = tiny(1).train()
     found = training.fidelity(student, teacher, digits, digits.test)
     with torch.no_grad():
@@ -61,6 +62,7 @@ def test_a_student_that_is_its_teacher_follows_it_and_another_does_not(teacher, 
         q, p = (torch.softmax(net.eval()(x).double(), 1).numpy() for net in (student, teacher))
     assert found.agreement == pytest.approx(100 * accuracy_score(p.argmax(1), q.argmax(1)), rel=1e-12)
     assert found.teacher_kl == pytest.approx(scipy.stats.entropy(p, q, axis=1).mean(), rel=1e-5)
+    assert found.teacher_accuracy == pytest.approx(accuracy)
 
 
 def test_evaluation_reads_in_eval_mode_and_leaves_the_network_as_it_was(teacher, digits):
