@@ -27,6 +27,7 @@ def rank(
     output.check_output(out)
     output.check_plot(plot)
     output.check_record(record)
+    tell_of_training(spec, store)
     with output.plain_warnings():
         table = runs.rank(spec, store)
     typer.echo(in_words(table))
@@ -37,6 +38,14 @@ def rank(
     if record:
         facts = {"note": note, "teacher_test_accuracy": teacher_accuracy(spec, store)}
         report.write_recorded(record, table, {**describe(spec), **facts})
+
+
+def tell_of_training(spec: RankSpec, store: Path | None) -> None:
+    """Say that a teacher is trained first, which may take long, as somebody may have forgotten its weights."""
+    spec.fetch()
+    keys = [] if spec.teacher_weights else [spec.key(), runs.teacher_spec(spec).key()]
+    if keys and not any(map(runs.Store(store).read, keys)):
+        typer.echo(f"no --weights: {spec.teacher} is trained first (--teacher-epochs {spec.teacher_epochs})", err=True)
 
 
 def write_plot(path: Path, table: pd.DataFrame, title: str) -> None:

@@ -15,8 +15,10 @@ from tests.cli.words import run
 
 def test_rank_prints_the_table_and_writes_it_with_its_provenance(store: Store, tmp_path: Path) -> None:
     words = ["--teacher", "tiny", "--teacher-epochs", "1", "--schemes", "identity,cutmix", "--steps", "15"]
-    code, out, _ = run("rank", *words, "--out", tmp_path / "made" / "rank.csv")
+    code, out, told = run("rank", *words, "--out", tmp_path / "made" / "rank.csv")
     assert code == 0
+    assert "no --weights: tiny is trained first (--teacher-epochs 1)" in told
+    assert "no --weights" not in run("rank", *words)[2]
     table = pd.read_csv(tmp_path / "made" / "rank.csv")
     spec = RankSpec(teacher="tiny", teacher_epochs=1, schemes=("identity", "cutmix"), steps=15)
     pd.testing.assert_frame_equal(table, runs.rank(spec), check_dtype=False)
@@ -60,7 +62,7 @@ def test_rank_warns_of_a_teacher_near_chance_from_the_store_too(store: Store, te
     for _ in range(2):
         code, out, told = run(*words)
         assert code == 0, told
-        line = out.splitlines()[0]
+        line = out.splitlines()[1]
         assert "agrees with" in line
         assert f"kdutils: {line}: does it have the same classes in the same order" in told
 
