@@ -1,7 +1,7 @@
 """The schemes by name: the paper's nine, a few more, a user's own, and chains of them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -36,7 +36,10 @@ def find(name: str | Scheme) -> Scheme:
     """The scheme of a name, or the chain that "a+b" stands for: b of a's x'. UserError for unknown names."""
     if isinstance(name, Scheme):
         return name
-    parts = [SCHEMES[choose("scheme", part.strip(), SCHEMES)] for part in str(name).split("+")]
+    if not isinstance(name, str):
+        what = type(name).__name__
+        raise UserError(f"a scheme is asked for by its name, and a {what} has none: give {{{what.lower()!r}: ...}}")
+    parts = [SCHEMES[choose("scheme", part.strip(), SCHEMES)] for part in name.split("+")]
     return parts[0] if len(parts) == 1 else chain(parts)
 
 
@@ -48,8 +51,8 @@ def wanted(schemes: str | Sequence[str | Scheme] | Mapping[str, object]) -> list
     if isinstance(schemes, Mapping):
         found = [_named(name, scheme) for name, scheme in schemes.items()]
     else:
-        names = NINE if schemes == "all" else [schemes] if isinstance(schemes, str | Scheme) else schemes
-        found = [find(name) for name in names]
+        alone = isinstance(schemes, str) or not isinstance(schemes, Iterable)
+        found = [find(name) for name in (NINE if schemes == "all" else [schemes] if alone else schemes)]
     if not found:
         raise UserError(f"no scheme to rank; choose from: {', '.join(SCHEMES)}")
     for name, times in Counter(scheme.name for scheme in found).items():

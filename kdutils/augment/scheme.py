@@ -51,7 +51,7 @@ class Scheme:
         except UserError:
             raise
         except Exception as error:
-            what = f"{type(error).__name__}: {error}"
+            what = f"{type(error).__name__}: {error}".splitlines()[0][:200]  # some errors show whole tensors
             raise UserError(f"the scheme {self.name!r} fails on {x.dtype} images {list(x.shape)}: {what}") from error
         return checked(self.name, made, x, self.found)
 
@@ -79,6 +79,8 @@ class Scheme:
 
 def as_function(name: str, fn: Callable) -> Function:
     """The function of (x, draw) that a transform, f(x) or f(x, draw) stands for."""
+    if inspect.isclass(fn):
+        raise UserError(f"the scheme {name!r} is a class: give what it makes, such as {fn.__name__}()")
     needed = _needed(fn) if callable(fn) else []
     if not needed:  # a transform, as torchvision's take any arguments
         return from_transform(fn)
@@ -135,13 +137,14 @@ def _check_sources(who: str, made: Augmented) -> None:
 
 
 def _of_values(images: Tensor, x: Tensor) -> tuple[Tensor, ...]:
-    """Of x': images not finite, images in 0..1 where x is not, minus the lowest value, the highest value, all images.
+    """Of x': images not finite, images in -1..1 where x is not, minus the lowest value, the highest value, all images.
 
     Per image, as one bad image in two already ruins a ranking.
     """
     low, high = images.flatten(1).float().aminmax(dim=1)
     finite = torch.isfinite(low) & torch.isfinite(high)
-    unit = (low >= 0) & (high > 0) & (high <= 1) & (x.flatten(1).amax(1) > 1)
+    unit = (low >= -1) & (high <= 1) & ((low < 0) | (high > 0)) & (x.flatten(1).amax(1) > 1)
+    unit &= images.is_floating_point()  # bytes may be that dark
     lowest, highest = (torch.where(finite, side, 0) for side in (low, high))
     counts = (~finite).sum().float(), unit.sum().float()
     return *counts, -lowest.min(), highest.max(), torch.full_like(counts[0], len(images))
@@ -161,9 +164,8 @@ def _refuse(who: str, worst: list[float]) -> None:
     if infinite:
         raise UserError(f"{who}: {infinite:.0f} of {n:.0f} images of x' have values that are not finite")
     if unit:
-        raise UserError(
-            f"{who}: x' lies in 0..1 in {unit:.0f} of {n:.0f} images; images are 0..255, so multiply by 255"
-        )
+        span, how = ("-1..1", "before normalisation") if below > 0 else ("0..1", "so multiply by 255")
+        raise UserError(f"{who}: x' lies in {span} in {unit:.0f} of {n:.0f} images; images are 0..255, {how}")
     if below > 1 or high > 256:
         raise UserError(
             f"{who}: x' has values from {-below:.4g} to {high:.4g}; images are 0..255, before normalisation. If it is "

@@ -51,6 +51,7 @@ __all__ = [
     "fingerprint",
     "first_per_class",
     "from_torch",
+    "known",
     "load",
     "resized_crops",
     "shuffled",
@@ -76,12 +77,19 @@ def load(
     images scaled to 0..1, are what the networks were trained with, if not the dataset's own.
     Raises UserError for an unknown name, and for files that are missing, damaged or mislabelled.
     """
-    choose("dataset", name, DATASETS)
+    known(name)
     check_size(name, size)
     found = DATASETS[name](data_folder(data_dir), **({"size": size} if size else {}))
     if mean is None and std is None:
         return found
     return replace(found, mean=tuple(mean or found.mean), std=tuple(std or found.std))
+
+
+def known(name: str) -> str:
+    """Return `name` if it is that of a dataset; else a UserError."""
+    if isinstance(name, str) and name not in DATASETS and os.path.isdir(name):
+        raise UserError(f"{name} is a folder: the dataset is 'folder', and this its data_dir")
+    return choose("dataset", name, DATASETS)
 
 
 def check_size(name: str, size: int) -> None:

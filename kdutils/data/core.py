@@ -144,7 +144,8 @@ def check_labels(what: str, labels: Tensor, num_classes: int) -> None:
 
 def check_normalisation(mean: Sequence[float], std: Sequence[float]) -> None:
     """Refuse means and standard deviations that are not one per channel, of images scaled to 0..1."""
-    if not (len(mean) == len(std) == 3 and all(0 <= m <= 1 for m in mean) and all(0 < s <= 1 for s in std)):
+    numbers = isinstance(mean, Iterable) and isinstance(std, Iterable)
+    if not (numbers and len(mean) == len(std) == 3 and all(0 <= m <= 1 for m in mean) and all(0 < s <= 1 for s in std)):
         raise UserError(f"mean {mean} and std {std} must be three numbers each, of images scaled to 0..1; std above 0")
 
 

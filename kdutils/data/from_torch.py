@@ -1,5 +1,6 @@
 """PyTorch's own datasets of (image, label) as one of ours, such as torchvision's or a user's."""
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils import data as torch_data
 
-from kdutils.data.core import Dataset, MemorySplit, Split
+from kdutils.data.core import Dataset, MemorySplit, Split, check_normalisation
 from kdutils.data.lazy import IMAGENET_MEAN, IMAGENET_STD, IN_MEMORY_SIZE, LARGE_SIZE, READERS, cut, pixels, resized
 from kdutils.errors import UserError
 
@@ -35,7 +36,12 @@ def from_torch(
     train, test = _dataset_of(train), _dataset_of(test)
     first = as_bytes(_item(train, 0)[0])
     size = size or min(first.shape[1:])
+    check_normalisation(mean, std)
     parts = _split(train, size), _split(test, size)
+    if min(int(part.labels.min()) for part in parts) == 1:
+        warnings.warn(
+            "no image has the label 0: the classes are counted from 0, so there is one without images", stacklevel=2
+        )
     known = int(max(part.labels.max() for part in parts)) + 1
     names = classes or _known(train, "classes") or range(known)
     found = Dataset.of_any_size("from_torch", parts, tuple(map(str, names)), size, mean, std)
@@ -100,7 +106,8 @@ def _dataset_of(source: torch_data.Dataset | torch_data.DataLoader) -> torch_dat
 def _item(source: torch_data.Dataset, position: int) -> tuple:
     item = source[position]
     if not isinstance(item, tuple | list) or len(item) < 2:
-        raise UserError(f"an item of the dataset is (image, label); got a {type(item).__name__}")
+        of = f" of {len(item)}" if isinstance(item, tuple | list) else ""
+        raise UserError(f"an item of the dataset is (image, label); got a {type(item).__name__}{of}")
     return item
 
 
@@ -116,8 +123,12 @@ def _split(source: torch_data.Dataset, size: int) -> Split:
     given = _known(source, "targets")
     if given is None or len(given) != len(source):
         given = [_item(source, position)[1] for position in range(len(source))]
-    labels = torch.as_tensor(given).flatten()
+    try:
+        labels = torch.as_tensor(given).flatten()
+    except (TypeError, ValueError, RuntimeError):  # such as texts, or a row of numbers each
+        labels = torch.zeros(0)
     if len(labels) != len(source) or labels.is_floating_point():
-        raise UserError("labels are whole numbers, one per image, that count the classes from 0")
+        what = f"{given[0]!r:.40}"
+        raise UserError(f"labels are whole numbers, one per image, that count the classes from 0; the first is {what}")
     split = TorchSplit(source, torch.arange(len(source)), labels.long(), size)
     return MemorySplit(*split.batch(torch.arange(len(source)))) if size <= IN_MEMORY_SIZE else split

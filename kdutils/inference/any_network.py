@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from inspect import isclass
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +22,9 @@ class AnyNetwork(nn.Module):
 
     def __init__(self, network: Callable[[Tensor], object]) -> None:
         super().__init__()
-        if not callable(network):
-            raise UserError(
-                f"a network is a torch.nn.Module, or a function of images [N, 3, H, W]; got a {type(network).__name__}"
-            )
+        if not callable(network) or isclass(network):
+            got = f"the class {network.__name__}" if isclass(network) else f"a {type(network).__name__}"
+            raise UserError(f"a network is a torch.nn.Module, or a function of images [N, 3, H, W]; got {got}")
         self.network = network
         self.ends_in_softmax: bool | None = None  # not known before it has seen an image
         self.eval()
@@ -35,6 +35,10 @@ class AnyNetwork(nn.Module):
             self.ends_in_softmax = are_probabilities(given)
             if self.ends_in_softmax:
                 warnings.warn("the network returns probabilities; their logarithms are taken as logits", stacklevel=2)
+            elif ((given >= 0) & (given <= 1)).all():
+                warnings.warn(
+                    "all that the network returns lies in 0..1: does it end in a sigmoid? Logits do not", stacklevel=2
+                )
         return given.clamp(min=torch.finfo(torch.float32).tiny).log() if self.ends_in_softmax else given
 
 

@@ -68,6 +68,9 @@ def measure(
     precision: str = "float32",
 ) -> Ranking:
     """The `Ranking` behind `rank_schemes`, which can also compare two schemes with an error."""
+    if not isinstance(dataset, Dataset):
+        made = "kd.data.load, or by kd.data.from_torch(train, test)"
+        raise UserError(f"the images are a dataset made by {made}; got a {type(dataset).__name__}")
     wanted = augment.wanted(schemes)
     total, window = count_steps(dataset, epochs, steps, batch_size, k), k // (2 * batch_size)
     if not LEAST_TEMPERATURE <= temperature <= LARGEST_TEMPERATURE:

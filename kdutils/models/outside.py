@@ -37,6 +37,8 @@ class OutsideNetwork(Network):
 def constructor(name: str) -> Callable[..., nn.Module]:
     """The function of `num_classes` that builds the network `name`, written as FORMS; UserError if there is none."""
     source, _, wanted = name.rpartition(":")
+    if not source:
+        raise UserError(f"no network {name}: a network from elsewhere is written {FORMS}")
     if source == "timm":
         return _of_timm(wanted)
     if source == "torchvision":

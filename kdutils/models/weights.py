@@ -191,9 +191,16 @@ def _check_fit(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None
         if tensor.shape != expected[name].shape:
             raise UserError(
                 f"{path} does not fit {network}: {name} is {tuple(tensor.shape)} in the file, "
-                f"and {network} expects {tuple(expected[name].shape)}. Check the network and its number of classes"
+                f"and {network} expects {tuple(expected[name].shape)}. {_advice(tensor, expected[name])}"
             )
         _check_values(name, tensor, expected[name].dtype, f"{path} is not loaded")
+
+
+def _advice(found: Tensor, expected: Tensor) -> str:
+    """What may be wrong if a tensor of a file and that of the network are of different shapes."""
+    if found.shape[1:] == expected.shape[1:] and len(found) > len(expected):
+        return f"If it knows {len(found)} classes, name those of your images among them (teacher_classes)"
+    return "Check the network and its number of classes"
 
 
 def _check_values(name: str, tensor: Tensor, dtype: torch.dtype, what: str) -> None:

@@ -79,7 +79,7 @@ def build(name: str, num_classes: int, image_size: int = 32) -> Network:
 
 def constructor(name: str) -> Callable[..., nn.Module]:
     """The function that builds the network `name`; UserError for an unknown name."""
-    if ":" in name and name not in NETWORKS:
+    if name not in NETWORKS and (":" in name or name.endswith(".py")):
         return outside.constructor(name)
     return NETWORKS[choose("network", name, NETWORKS)]
 

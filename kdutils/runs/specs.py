@@ -96,7 +96,7 @@ class Spec(BaseModel):
     @field_validator("dataset")
     @classmethod
     def _known_dataset(cls, name: str) -> str:
-        return choose("dataset", name, data.DATASETS)
+        return data.known(name)
 
     @field_validator("teacher", "student", check_fields=False)
     @classmethod

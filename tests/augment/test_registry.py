@@ -136,6 +136,11 @@ def test_a_mapping_names_transforms_functions_schemes_and_names(settings):
         ({}, "no scheme to rank"),
         (["flip", "flip"], "'flip' is named 2 times"),
         ({"mine": 3}, "a transform is called with images; a int cannot be"),
+        (
+            v2.RandAugment(),
+            r"a scheme is asked for by its name, and a RandAugment has none: give \{'randaugment': \.\.\.\}",
+        ),
+        (["flip", v2.RandAugment()], "a RandAugment has none"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(asked, message):

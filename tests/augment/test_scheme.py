@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torchvision.transforms import v2
 
 from kdutils import augment
 from kdutils.augment import SCHEMES, Augmented, Scheme
@@ -59,6 +60,11 @@ def test_the_four_arguments_of_before_are_refused_with_their_new_places():
 def test_what_cannot_be_called_is_no_scheme(thing):
     with pytest.raises(UserError, match="a transform is called with images"):
         scheme(thing)
+
+
+def test_a_class_is_no_scheme_and_what_it_makes_is_one(settings):
+    with pytest.raises(UserError, match=r"'mine' is a class: give what it makes, such as RandAugment\(\)$"):
+        scheme(v2.RandAugment)
 
 
 def test_a_scheme_that_mixes_says_what_x_prime_was_made_of(settings):
@@ -123,6 +129,7 @@ NO_VALUES = [
     (with_nan, "3 of 12 images of x' have values that are not finite"),
     (with_infinity, "2 of 12 images of x' have values that are not finite"),
     (lambda x: x.float() / 255, r"x' lies in 0\.\.1 in 12 of 12 images; images are 0\.\.255"),
+    (lambda x: x.float() / 127.5 - 1, r"x' lies in -1\.\.1 in 12 of 12 images; images are 0\.\.255, before normal"),
     (half_in_unit_range, r"x' lies in 0\.\.1 in 6 of 12 images; images are 0\.\.255"),
     (lambda x: 4 * x.float() - 300, r"values from -300 to 720; images are 0\.\.255"),
     (lambda x: (x.float() / 255 - 0.5) / 0.2, r"values from -2\.5 to 2\.5; images are 0\.\.255"),
@@ -187,6 +194,15 @@ def test_an_exception_within_becomes_one_line_that_names_the_scheme(settings):
     ) as found:
         scheme(broken)(noise(), stream(), settings)
     assert isinstance(found.value.__cause__, AttributeError)
+
+
+def test_an_exception_that_shows_a_tensor_is_told_in_a_line(settings):
+    def broken(x):
+        raise ValueError(f"expected a number, but got {x} instead")
+
+    with pytest.raises(UserError, match="ValueError: expected a number, but got tensor") as found:
+        scheme(broken)(noise(), stream(), settings)
+    assert "\n" not in str(found.value)
 
 
 def test_what_comes_with_the_package_is_neither_copied_nor_checked(settings):

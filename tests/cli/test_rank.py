@@ -80,3 +80,9 @@ def test_rank_records_a_ranking_for_the_book_with_its_teachers_accuracy(store, t
     code, _, told = run("rank", *words, "--record", "No Name")
     assert code == 1
     assert "small letters" in told
+
+
+def test_a_folder_of_images_without_its_dataset_is_refused(tmp_path: Path) -> None:
+    code, _, told = run("rank", "--data-dir", tmp_path, "--teacher", "tiny")
+    assert code == 1
+    assert told == "kdutils: --data-dir is given without --dataset: of a folder of images write --dataset folder\n"

@@ -119,6 +119,11 @@ def test_an_unknown_data_set_is_refused_with_the_choices():
         data.load("cifar10")
 
 
+def test_a_folder_in_the_place_of_a_data_set_is_told_its_own(tmp_path):
+    with pytest.raises(UserError, match="is a folder: the dataset is 'folder', and this its data_dir"):
+        data.load(str(tmp_path))
+
+
 def test_the_folder_is_the_parameter_else_the_variable_else_the_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("KDUTILS_DATA", str(tmp_path))
     assert data.data_folder("here") == Path("here")

@@ -82,6 +82,12 @@ def test_of_a_random_split_the_whole_knows_labels_and_classes():
     assert (len(found.test), found.classes) == (3, ("a", "b", "c", "d"))
 
 
+def test_labels_that_begin_at_one_are_warned_of():
+    source = TensorDataset(torch.rand(6, 3, SIDE, SIDE), torch.arange(6) + 1)
+    with pytest.warns(UserWarning, match="no image has the label 0"):
+        assert len(data.from_torch(source, source).classes) == 7
+
+
 @pytest.mark.filterwarnings("ignore:the teacher agrees with")  # it is not trained
 def test_it_is_ranked():
     digits = data.load("digits")
@@ -102,9 +108,19 @@ def test_it_is_ranked():
         ([("a.jpg", 0)], "got str"),
         ([(torch.full((3, SIDE, SIDE), -2.0), 0)], r"values from -2 to -2: give floats in 0\.\.1 or bytes"),
         ([(torch.zeros(3, SIDE, SIDE), 0.5)], "labels are whole numbers, one per image"),
+        ([(torch.zeros(3, SIDE, SIDE), "cat")], "labels are whole numbers.* the first is 'cat'"),
+        ([(torch.zeros(3, SIDE, SIDE), torch.eye(3)[0])], r"labels are whole numbers.* the first is tensor\("),
+        ([(torch.zeros(3, SIDE, SIDE),)], "got a tuple of 1"),
         ([(torch.zeros(3, SIDE, SIDE), -1)], "labels from -1 to"),
     ],
 )
 def test_what_is_no_dataset_of_images_and_labels_is_refused(items, message):
     with pytest.raises(UserError, match=message):
         data.from_torch(items, items)
+
+
+@pytest.mark.parametrize("mean", [0.5, (0.5,), (125, 125, 125)])
+def test_a_normalisation_that_is_none_is_refused(mean):
+    source = TensorDataset(torch.rand(6, 3, SIDE, SIDE), torch.arange(6))
+    with pytest.raises(UserError, match=r"must be three numbers each, of images scaled to 0\.\.1"):
+        data.from_torch(source, source, mean=mean)

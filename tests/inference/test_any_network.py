@@ -73,6 +73,11 @@ def test_a_teacher_that_ends_in_softmax_is_recognised_and_ranked_as_its_logits_a
     assert table.t_stddev.tolist() == pytest.approx(ranked.t_stddev.tolist(), rel=tolerance)
 
 
+def test_a_teacher_that_ends_in_a_sigmoid_is_warned_of(teacher, digits):
+    with pytest.warns(UserWarning, match=r"lies in 0\.\.1: does it end in a sigmoid"):
+        read(reader(Returns(teacher, torch.sigmoid)), digits.normalise(digits.test.images[:20]))
+
+
 def test_a_probability_of_zero_has_a_finite_logarithm():
     with pytest.warns(UserWarning, match="probabilities"):
         logits = AnyNetwork(lambda x: torch.tensor([[1.0, 0.0], [0.5, 0.5]]))(torch.zeros(2, 3, 4, 4))
@@ -104,7 +109,7 @@ def test_a_module_is_read_in_eval_mode_and_wrapped_once():
 # --- What is refused ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("thing", ["resnet20", None, 3])
+@pytest.mark.parametrize("thing", ["resnet20", None, 3, nn.Linear])
 def test_what_cannot_be_called_is_no_network(thing):
     with pytest.raises(UserError, match=r"a network is a torch\.nn\.Module, or a function of images"):
         reader(thing)

@@ -42,6 +42,12 @@ def test_what_cannot_be_measured_is_refused_before_the_teacher_is_asked(options,
     assert Counting.calls == []
 
 
+@pytest.mark.parametrize("images", ["my_images", torch.utils.data.TensorDataset(torch.zeros(4, 3, 8, 8))])
+def test_images_of_another_kind_are_refused(images):
+    with pytest.raises(UserError, match=r"made by kd\.data\.load, or by kd\.data\.from_torch\(train, test\); got a"):
+        metrics.rank_schemes(Linear(), images)
+
+
 class Broken(Linear):
     def forward(self, x):
         return super().forward(x) * float("nan")

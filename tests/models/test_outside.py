@@ -149,6 +149,11 @@ def test_what_is_no_network_for_these_images_is_refused_in_one_line(file, name, 
     assert "\n" not in str(told.value)
 
 
+def test_a_file_without_its_function_is_told_the_form():
+    with pytest.raises(UserError, match=r"no network nets\.py: a network from elsewhere is written timm:NAME"):
+        models.build("nets.py", 10)
+
+
 def test_a_file_that_cannot_be_imported_is_named(tmp_path):
     (tmp_path / "broken.py").write_text("import nosuchmodule", encoding="utf-8")
     with pytest.raises(UserError, match=r"broken\.py cannot be imported: ModuleNotFoundError: No module named"):

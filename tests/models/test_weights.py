@@ -91,6 +91,12 @@ def test_classes_that_cannot_be_kept_are_refused(tmp_path, classes, message):
         models.load_weights(models.build("tiny", 2), tmp_path / "six.safetensors", classes=classes)
 
 
+def test_a_file_of_more_classes_is_told_how_to_name_those_of_the_images(tmp_path):
+    models.save_weights(models.build("tiny", 20, 32), tmp_path / "twenty.safetensors")
+    with pytest.raises(UserError, match=r"If it knows 20 classes, name those of your images among them \(teacher_cl"):
+        models.load_weights(models.build("tiny", 10, 32), tmp_path / "twenty.safetensors")
+
+
 def test_a_network_without_a_last_linear_layer_has_no_classes_to_choose_from(tmp_path):
     model = nn.Sequential(nn.Conv2d(3, 6, 1), nn.Flatten())
     models.save_weights(model, tmp_path / "six.safetensors")
