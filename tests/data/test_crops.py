@@ -1,6 +1,7 @@
 """Random resized crops against torchvision's, and where they take the place of the padded crop."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from scipy import stats
 from torchvision.transforms import RandomResizedCrop
 
-from kdutils import data, losses, metrics, models, runs, seeds, training
+from kdutils import data, inference, losses, metrics, models, runs, seeds, training
 from kdutils.data import crops, lazy
 from kdutils.data.core import batches
 
@@ -60,6 +61,30 @@ def test_a_large_photograph_is_decoded_no_smaller_than_its_crop_needs(tmp_path, 
         assert last == pytest.approx(255 * (right - step / 2) / width, abs=2.5)
         assert sizes[-1][0] * (right - left) / width >= 64
     assert min(sizes)[0] < width
+
+
+def processor_time(work, times=3):
+    """The least seconds that this process computes for `work`, all threads together; other processes do not count."""
+    found = []
+    for _ in range(times):
+        begin = time.process_time()
+        work()
+        found.append(time.process_time() - begin)
+    return min(found)
+
+
+def test_threads_suffice_as_one_forward_pass_of_the_teacher_takes_longer_than_a_crop(tmp_path):
+    """JPEGs of ImageNet's usual size, and a teacher that is small for them; nine schemes take eight such passes."""
+    for part in ("train", "test"):
+        for number in range(16):
+            (tmp_path / part / f"{number % 2}").mkdir(parents=True, exist_ok=True)
+            noise = np.random.default_rng(number).integers(256, size=(47, 62, 3), dtype=np.uint8)
+            Image.fromarray(noise).resize((500, 375)).save(tmp_path / part / f"{number % 2}" / f"{number}.jpg")
+    dataset, index = data.load("folder", tmp_path, size=224), torch.arange(16)
+    teacher = inference.for_inference(models.build("EfficientNetLite0", 2, 224))
+    x = dataset.normalise(dataset.train.batch(index)[0])
+    reading = processor_time(lambda: dataset.for_standard(dataset.train, index, seeds.generator(0)))
+    assert processor_time(lambda: inference.read(teacher, x)) > reading
 
 
 @pytest.fixture(scope="module")
