@@ -49,8 +49,8 @@ def read(kind: type[Spec], texts: dict[str, str]) -> Spec:
     if "schemes" in values:
         names = _several(values["schemes"])
         values["schemes"] = augment.NINE if names == [ALL] else tuple(names)
-    if "data_dir" in texts and "dataset" not in texts:  # it would be left unread, as digits need no folder
-        raise UserError("--data-dir is given without --dataset: of a folder of images write --dataset folder")
+    if "data_dir" in texts and "dataset" not in texts:
+        typer.echo("--data-dir is not read: without --dataset (such as folder) the images are the digits", err=True)
     for name, field in kind.model_fields.items():
         if field.is_required() and name not in values:
             raise UserError(f"{flag(name)} is missing: {field.description}")

@@ -114,8 +114,8 @@ class Dataset:
 
     def prepared(self) -> str:
         """How its images come to a network, in words."""
-        mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
-        return f"{self.image_size} x {self.image_size} pixels, normalised by mean {mean} and std {std}"
+        mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (self.mean, self.std))
+        return f"{self.name}, {self.image_size} x {self.image_size} pixels, normalised: mean {mean}, std {std}"
 
     def for_standard(self, split: Split, index: Tensor, generator: torch.Generator) -> Tensor:
         """The images at the positions `index`, as `augment.standard` takes them: cropped if it is by resized crops."""
