@@ -58,17 +58,20 @@ def test_a_budget_stops_the_runs_on_a_cluster_with_their_checkpoints(
     dask: "distributed.LocalCluster", tmp_path: Path
 ) -> None:
     with distributed.Client(dask, set_as_default=False) as client:
-        client.run(load)  # so that the budget goes into epochs
+        client.run(warm_up, TINY, str(tmp_path / "{}"))  # so that the budget goes into epochs
     (spec,) = sweep.grid(**TINY, epochs=100_000)
-    table = sweep.sweep([spec], tmp_path, scheduler=dask.scheduler_address, budget=10)
+    table = sweep.sweep([spec], tmp_path, scheduler=dask.scheduler_address, budget=3)
     assert table.status[0] == "stopped"
     assert len(Store(tmp_path).read_checkpoint(spec.key())["losses"]) > 0
     with Store(tmp_path).lock(spec.key(), timeout=100):
         pass  # nobody works on it any more
 
 
-def load() -> None:
-    import kdutils.sweep.worker  # noqa: F401
+def warm_up(values: dict, store: str) -> None:
+    """Import and read, in a worker, all that a run needs."""
+    from kdutils.sweep.worker import perform
+
+    perform(values | {"epochs": 1}, store.format(os.getpid()))
 
 
 def test_what_goes_wrong_on_a_worker_fails_its_run_in_its_own_words(

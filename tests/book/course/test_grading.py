@@ -54,6 +54,7 @@ def folder(root: Path, release: Path, source: nbformat.NotebookNode) -> Path:
         "exit": "import os\nos._exit(0)",
         "quiet exit": "def square(x):\n    exit()",
         "syntax error": "def square(x)\n    return x * x",
+        "passes what is shown": "def square(x):\n    return 4",
         "warns": "import sys\n\ndef square(x):\n    return sys.stdout.write('16') and x * x",
     }.items():
         hand_in(folder, student, "sums", with_answer(release, source, "exercise-2", code))
@@ -93,6 +94,7 @@ def table(root: Path, folder: Path) -> pd.DataFrame:
         ("exit", 2, 0, "exercise 2: a cell ended the kernel; exercise 2: not run after that"),
         ("quiet exit", 2, 0, ""),
         ("syntax error", 2, 0, "exercise 2: a syntax error"),
+        ("passes what is shown", 2, 0, ""),
         ("warns", 2, 3, ""),
         ("deleted tests", 2, 3, "exercise-1-test, exercise-2-test were deleted and have been put back"),
         ("changed tests", 0, 3, "exercise-1-test, exercise-2-test were changed and have been put back"),
