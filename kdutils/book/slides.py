@@ -34,8 +34,7 @@ def slides(page: str) -> str:
 
 def _slides(soup: BeautifulSoup, article: Tag) -> Iterator[Tag]:
     """The first has the title and what stands before the first section; the others their section's heading."""
-    opening = [part for part in article.select_one("h1").find_next_siblings() if part.name not in ("section", "div")]
-    yield _slide(soup, article.select_one("h1"), *opening)
+    yield _slide(soup, article.select_one("h1"), *article.select("h1 ~ :is(p, blockquote, ul, table, .math)"))
     for part in article.select(SHOWN):
         if part.name == "tbody":
             part = part.wrap(soup.new_tag("table", attrs={"class": "dataframe verdict"}))

@@ -80,8 +80,11 @@ def _with_provenance(cells: Iterable[NotebookNode], read: Mapping[int, Sequence[
 
 
 def _shows(cell: NotebookNode) -> bool:
-    """Whether a code cell has an output to look at, but for verdicts, which name their runs themselves."""
-    return any("data" in output and report.KEY not in output.metadata for output in cell.outputs)
+    """Whether a code cell has a figure or table, but for verdicts, which name their runs themselves."""
+    return any(
+        {"image/svg+xml", "text/html"} & output.get("data", {}).keys() and report.KEY not in output.metadata
+        for output in cell.outputs
+    )
 
 
 def _note_run(notebook: NotebookNode, seconds: float, executed: Path) -> None:

@@ -5,7 +5,7 @@ from bs4 import BeautifulSoup
 from kdutils.book.slides import slides
 
 PAGE = """<html><head><style>p { color: red }</style></head><body><main><article><section><h1>One</h1><p>The claim.</p>
-<div class="chapter-head">12 seconds</div><p>It matters.</p>
+<div class="chapter-head">12 seconds</div><p>It matters.</p><div class="math">e = mc</div>
 <section><h2>Runs</h2><p>Text.</p><div><figure><svg></svg><figcaption>Fig. 1</figcaption></figure></div>
 <figure><svg></svg></figure></section>
 <section><h2>Verdict</h2><table class="verdict"><thead><tr><th>Evidence</th></tr></thead>
@@ -18,7 +18,7 @@ def test_a_slide_per_claim_figure_verdict_and_take_away_under_its_heading():
     soup = BeautifulSoup(slides(PAGE), "html.parser")
     texts = [" ".join(slide.get_text(" ").split()) for slide in soup.select("article > section.slide")]
     assert texts == [
-        "One The claim. It matters.",
+        "One The claim. It matters. e = mc",
         "Runs Fig. 1",
         "Verdict first",
         "Verdict second",

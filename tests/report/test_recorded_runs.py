@@ -2,13 +2,12 @@
 
 import json
 import platform
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from kdutils import report
 from kdutils.errors import UserError
@@ -92,17 +91,17 @@ def test_a_run_that_cannot_be_written_leaves_the_old_one(results):
     assert report.recorded("rank")["value"].tolist() == [1.5]
 
 
-def test_the_cells_that_read_a_recorded_run_are_known(results, monkeypatch):
-    shell = SimpleNamespace(execution_count=3)
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    recorded_runs.write_recorded("study", pd.DataFrame({"a": [1]}), {})
-    recorded_runs.recorded("study")
-    shell.execution_count = 7
-    recorded_runs.read(lambda frame: frame, "study")
-    assert recorded_runs.used() == {"study": [3, 7]}
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
-    recorded_runs.recorded("study")
-    assert recorded_runs.used() == {"study": [0, 3, 7]}
+def test_the_cells_that_read_a_recorded_run_are_known(one_recorded: None) -> None:
+    shell = InteractiveShell.instance(history_length=0)
+    shell.history_manager.enabled = False
+    read = "from kdutils.report import recorded_runs\nrecorded_runs.recorded('one')"
+    try:
+        numbers = [shell.run_cell(cell, store_history=True).execution_count for cell in ("1", read, "2", read)]
+        assert recorded_runs.used() == {"one": [numbers[1], numbers[3]]}
+    finally:
+        InteractiveShell.clear_instance()
+    recorded_runs.recorded("one")
+    assert recorded_runs.used() == {"one": [0, numbers[1], numbers[3]]}
 
 
 def test_provenance_can_be_written_and_names_neither_host_nor_folder():
