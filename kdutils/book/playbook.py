@@ -25,8 +25,15 @@ ADVICE = {
             "You have augmentations to choose from and no time for students.",
             "unseen-choice",
             "Rank them (`kdutils rank`) and take the one with the lowest T. stddev.",
-            "Do not choose by T. stddev: a blind choice does better.",
+            "Do not take the first of a ranking alone: a blind choice did better. Try the first few with students.",
             "Rank them, and train one student with each of the first two or three.",
+        ),
+        Advice(
+            "You have many of them, and students only for some.",
+            "unseen-joint",
+            "Rank them, and leave out the half with the higher T. stddev: its order is better than chance.",
+            "Do not leave any out by T. stddev.",
+            "Leave out only what is far behind in T. stddev.",
         ),
         Advice(
             "Some of them may hide what an image shows.",

@@ -202,5 +202,5 @@ def chart(by_temperature: dict[int, pd.DataFrame]) -> plots.Chart:
             ax.plot(rho, order, "o", ms=9, mfc=face, mec=plots.COLOURS[0], label=f"τ = {temperature}")
     ax.axvline(0, color=plots.INK, lw=0.8)
     ax.set(xlabel="Spearman's ρ with the mean S. test loss", xlim=(-1.05, 1.05), xticks=(-1, -0.5, 0, 0.5, 1))
-    ax.legend(loc="lower left")
+    drawing.legend(loc="outside upper center", ncols=2)
     return drawing
