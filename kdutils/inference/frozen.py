@@ -72,7 +72,8 @@ def for_inference(model: Network, precision: str = "float32", device: torch.devi
         return _as_frozen(model, precision)
     device = device or next((weights.device for weights in model.parameters()), torch.device("cpu"))
     warn_if_slow(device, precision)
-    network = copy.deepcopy(model).eval().requires_grad_(False)
+    with torch.no_grad():  # TorchScript copies by operations, which would be recorded
+        network = copy.deepcopy(model).eval().requires_grad_(False)
     for conv, norm in foldable(network):
         network.set_submodule(conv, fuse_conv_bn_eval(network.get_submodule(conv), network.get_submodule(norm)))
         network.set_submodule(norm, nn.Identity())

@@ -97,6 +97,18 @@ def test_a_function_in_a_file_makes_a_teacher_and_a_student(file, tmp_path):
     assert (ranking["t_stddev"] > 0).all()
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_a_torchscript_network_is_copied_as_any_other(tmp_path):
+    made = "    return torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, num_classes)))\n"
+    (tmp_path / "scripted.py").write_text(f"import torch\nfrom torch import nn\n\n\ndef net(num_classes):\n{made}")
+    network = models.build(f"{tmp_path / 'scripted.py'}:net", 10, 8).eval()
+    x = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    frozen = for_inference(network)
+    torch.testing.assert_close(read(frozen, x), network(x))
+    assert not any(weights.requires_grad for weights in frozen.parameters())
+    assert all(weights.requires_grad for weights in network.parameters())
+
+
 def test_worker_processes_know_a_network_from_elsewhere_too(file, tmp_path):
     names = [f"{file}:small", "torchvision:resnet18"]
     table = sweep.sweep(
