@@ -44,7 +44,7 @@ class Browser:
         port_file = Path(self._profile.name) / "DevToolsActivePort"
         until(lambda: port_file.is_file() and len(port_file.read_text().splitlines()) == 2, "Chromium did not start")
         port, path = port_file.read_text().splitlines()
-        self._socket = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", suppress_origin=True, timeout=60)
+        self._socket = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", suppress_origin=True, timeout=300)
         self._session = ""
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
