@@ -136,9 +136,10 @@ def test_the_version_is_said_alike_everywhere() -> None:
     assert PROJECT["version"] == kdutils.__version__ == citation["version"]
 
 
-def test_the_readme_begins_with_the_two_commands() -> None:
-    commands = re.findall(r"^    (make .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert commands == ["make book", "make test"]
+def test_the_readme_begins_with_the_two_commands_and_knows_how_many_chapters_there_are() -> None:
+    readme, n = (ROOT / "README.md").read_text(), len(chapters())
+    assert re.findall(r"^    (make .*)$", readme, re.MULTILINE) == ["make book", "make test"]
+    assert f"{n} notebooks, {n} to execute\n      1/{n} " in readme
 
 
 def test_make_help_lists_every_target() -> None:
