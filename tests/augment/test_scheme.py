@@ -178,9 +178,10 @@ def test_sources_that_cannot_be_are_refused(change, message, settings):
 def test_until_they_are_read_positions_outside_are_kept_within(settings, monkeypatch):
     """As on a GPU, whose process would end at an index outside before anybody looks at it."""
     monkeypatch.setattr(Findings, "add", lambda self, figures: setattr(self, "worst", figures) or [])
-    own, wrong = torch.arange(N), torch.tensor([-1, *range(1, N - 1), N])
-    mine = scheme(lambda x: Augmented(x, own, wrong, torch.ones(N)))
-    assert mine(noise(), stream(), settings).partner.tolist() == [0, *range(1, N - 1), N - 1]
+    wrong = torch.tensor([-1, *range(1, N - 1), N])
+    mine = scheme(lambda x: Augmented(x, wrong, wrong, torch.ones(N)))
+    made = mine(noise(), stream(), settings)
+    assert made.own.tolist() == made.partner.tolist() == [0, *range(1, N - 1), N - 1]
     with pytest.raises(UserError, match="positions in the mini-batch, int64 from 0 to 11"):
         mine.settle()
 
