@@ -34,6 +34,7 @@ def test_names_alone_give_each_a_seed_that_does_not_depend_on_the_others(tmp_pat
         ("name\nada\n", "a column `student`"),
         ("student,seed\nada,1,2,3\n", "a row has more cells than there are columns"),
         ("student\n", "a row per student"),
+        ("student, student\nada,grace\n", "is no roster"),
         ("student\nada\nAda\n", "'Ada' stands there twice"),
         ("student\n../ada\n", "no folder can be named '../ada'"),
         ("student,seed\n,1\n", "no folder can be named ''"),
