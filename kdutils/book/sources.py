@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 
 from kdutils import _files, report
 from kdutils.book import pages
+from kdutils.book.runs_behind import runs_behind
 from kdutils.report import campaigns
 
 
@@ -64,15 +65,15 @@ def clean(executed: Path) -> NotebookNode:
         metadata.pop("execution", None)
     if seconds is not None:
         _note_run(notebook, seconds, executed)
-    notebook.cells = list(_with_provenance(notebook.cells, report.sources_by_cell(executed)))
+    notebook.cells = list(_with_provenance(notebook.cells, runs_behind(notebook.cells, report.reads(executed))))
     return notebook
 
 
-def _with_provenance(cells: Iterable[NotebookNode], read: Mapping[int, Sequence[str]]) -> Iterator[NotebookNode]:
+def _with_provenance(cells: Iterable[NotebookNode], behind: Mapping[int, Sequence[str]]) -> Iterator[NotebookNode]:
     """The cells, and after each that shows recorded runs, folded: their tables, commands and commits."""
     for cell in cells:
         yield cell
-        names = read.get(cell.get("execution_count"), ())
+        names = behind.get(cell.get("execution_count"), ())
         if names and _shows(cell):
             lines = [f"- {pages.how_made(name)}" for name in names]
             source = "\n".join([":::{dropdown} The runs behind this", ":class-container: runs-behind", *lines, ":::"])

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from kdutils.errors import UserError, choose
 
 RESULTS = ROOT / "book" / "results"
 NOT_YET = "not recorded yet"
-_used: dict[str, set[int]] = {}  # what this process has read, in order, and in which of a notebook's cells
+_used: dict[str, set[tuple[int, int]]] = {}  # what this process has read, in order, and where (`_place`)
 
 
 class Missing(str):
@@ -39,13 +40,13 @@ def recorded(name: str) -> pd.DataFrame:
     text = _results_file(name, "csv").read_text(encoding="utf-8", errors="replace")
     if _digest(text) != _read_provenance(name)["sha256"]:
         raise UserError(f"the recorded run {name!r} has been changed since it was written: record it again")
-    _used.setdefault(name, set()).add(_cell())
+    _used.setdefault(name, set()).add(_place())
     return pd.read_csv(RESULTS / f"{name}.csv")
 
 
-def used() -> dict[str, list[int]]:
-    """The recorded runs that this process has read, in order, and the numbers of the notebook's cells that did."""
-    return {name: sorted(cells) for name, cells in _used.items()}
+def used() -> dict[str, list[tuple[int, int]]]:
+    """The recorded runs that this process has read, in order, and the cells and lines of the notebook that did."""
+    return {name: sorted(places) for name, places in _used.items()}
 
 
 def recorded_provenance(name: str) -> dict[str, object]:
@@ -114,10 +115,14 @@ def _read_provenance(name: str) -> dict[str, object]:
         raise UserError(f"the provenance of {name!r} is damaged: record it again") from error
 
 
-def _cell() -> int:
-    """The number of the notebook's cell that is running; 0 outside a notebook."""
+def _place() -> tuple[int, int]:
+    """The number of the notebook's cell that is running, and the line that it has reached; zeros outside a notebook."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return len(shell.user_ns["In"]) - 1 if shell else 0  # IPython's own count is the next cell's, in some versions
+    if shell is None:
+        return 0, 0
+    cell = len(shell.user_ns["In"]) - 1  # IPython's own count is the next cell's, in some versions
+    frames = (frame for frame, _ in traceback.walk_stack(None) if frame.f_globals is shell.user_ns)
+    return cell, next((frame.f_lineno for frame in frames if frame.f_code.co_name == "<module>"), 0)
 
 
 def _digest(text: str) -> str:

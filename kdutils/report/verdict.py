@@ -76,11 +76,11 @@ class Record(NamedTuple):
     """Verdicts that a notebook shows as one table and that `verdicts` reads back from its outputs.
 
     Below them stand the recorded runs that the notebook has read, with the commands that made them. `sources` has the
-    numbers of the cells that read each.
+    cells and their lines that read each.
     """
 
     verdicts: tuple[Verdict, ...]
-    sources: Mapping[str, Sequence[int]] = MappingProxyType({})
+    sources: Mapping[str, Sequence[tuple[int, int]]] = MappingProxyType({})
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
         """What notebooks show; what `verdicts` reads goes into the output's metadata, of which no builder complains."""
@@ -89,7 +89,7 @@ class Record(NamedTuple):
         told = {
             "verdicts": [verdict.model_dump(mode="json") for verdict in self.verdicts],
             "sources": list(self.sources),
-            "cells": list(self.sources.values()),
+            "places": list(self.sources.values()),
         }
         return shown, {KEY: told}
 
@@ -129,13 +129,13 @@ def sources(executed: Iterable[str | Path]) -> list[str]:
     return [name for path in executed for told in _told_by(Path(path)) for name in told["sources"]]
 
 
-def sources_by_cell(executed: str | Path) -> dict[int, list[str]]:
-    """The recorded runs that each cell of an executed notebook has read, by the cell's number."""
-    by_cell: dict[int, list[str]] = {}
+def reads(executed: str | Path) -> dict[int, list[tuple[int, str]]]:
+    """The line and the name of each recorded run that a cell of an executed notebook has read, by the cell's number."""
+    by_cell: dict[int, list[tuple[int, str]]] = {}
     for told in _told_by(Path(executed)):
-        for name, cells in zip(told["sources"], told["cells"], strict=True):
-            for cell in cells:
-                by_cell.setdefault(cell, []).append(name)
+        for name, places in zip(told["sources"], told["places"], strict=True):
+            for cell, line in places:
+                by_cell.setdefault(cell, []).append((line, name))
     return by_cell
 
 

@@ -97,8 +97,10 @@ def test_links_lead_to_pages_and_places_that_exist(page: Browser) -> None:
             assert not place or f'id="{unquote(place)}"' in path.read_text(encoding="utf8"), address
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_no_serious_violation(page: Browser, theme: str) -> None:
+@pytest.mark.parametrize(
+    ("theme", "rules"), [("light", ""), ("dark", "{runOnly: ['cat.color']}")], ids=["light", "dark"]
+)
+def test_axe_finds_no_serious_violation(page: Browser, theme: str, rules: str) -> None:
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE + "; true")
         no_fading = "*, ::before, ::after { transition: none !important }"
@@ -106,7 +108,7 @@ def test_axe_finds_no_serious_violation(page: Browser, theme: str) -> None:
             f"document.head.append(Object.assign(document.createElement('style'), {{textContent: '{no_fading}'}}))"
         )
     page.evaluate(f"document.documentElement.dataset.theme = document.documentElement.dataset.mode = '{theme}'")
-    found = page.evaluate("axe.run().then(result => result.violations)")
+    found = page.evaluate(f"axe.run({rules}).then(result => result.violations)")
     serious = [
         f"{violation['id']}: {node['html'][:150]} {node['failureSummary']}"
         for violation in found
@@ -133,6 +135,44 @@ def test_a_phone_shows_the_page_without_sideways_scrolling(page: Browser) -> Non
         assert wide == []
     finally:
         page.resize(DESK)
+
+
+def test_parameters_are_seen_and_folded_code_opens(page: Browser) -> None:
+    if not is_chapter(page):
+        return
+    assert page.evaluate("document.querySelector('.tag_parameters pre').checkVisibility()")
+    code = "[...document.querySelectorAll('details.hide')].find(each => each.querySelector('pre'))"  # some fold a table
+    if page.evaluate(f"{code} !== undefined"):
+        assert not page.evaluate(f"{code}.querySelector('pre').checkVisibility()")
+        assert page.evaluate(f"{code}.querySelector('summary').tabIndex") == 0, "the keyboard reaches it"
+        page.evaluate(f"{code}.querySelector('summary').click()")
+        assert page.evaluate(f"{code}.querySelector('pre').checkVisibility()")
+
+
+def test_a_chapter_and_nothing_else_downloads_as_one_file_that_needs_no_other(page: Browser, tmp_path: Path) -> None:
+    """The last test of a page: it leaves for the file."""
+    offered = page.evaluate("document.querySelector('a.btn-download-page-button')?.href")
+    assert (offered is not None) == is_chapter(page)
+    if offered is None:
+        return
+    alone = tmp_path / "alone.html"
+    alone.write_bytes(Path(unquote(urlsplit(offered).path)).read_bytes())
+    count = "['img', 'figure', '.cell', '.math'].map(what => document.querySelectorAll(`article ${what}`).length)"
+    whole = page.evaluate(count)
+    page.goto(alone.as_uri())
+    assert page.evaluate(count) == whole
+    assert page.errors == []
+    assert {urlsplit(address).scheme for address in page.requests} - {"data"} == {"file"}
+    assert [address for address in page.requests if address.startswith("file:")] == [alone.as_uri()]
+    assert page.evaluate("[...document.images].filter(image => !image.naturalWidth).length") == 0
+    assert page.evaluate("[...document.querySelectorAll('.math')].every(e => e.querySelector('mjx-container'))")
+    assert page.evaluate("[...document.links].every(a => a.hash || a.protocol !== 'file:')")
+
+
+def is_chapter(page: Browser) -> bool:
+    """Whether the open page is one of a notebook."""
+    shown = Path(unquote(urlsplit(page.evaluate("location.href")).path))
+    return shown in [HTML / "notebooks" / f"{chapter.stem}.html" for chapter in chapters()]
 
 
 def test_the_index_leads_to_the_front_page(browser: Browser) -> None:
@@ -202,36 +242,6 @@ def test_a_chapter_downloads_as_the_notebook_that_was_executed(browser: Browser,
     until(lambda: (tmp_path / "template.ipynb").is_file(), "the notebook was not downloaded")
     notebook = nbformat.read(tmp_path / "template.ipynb", as_version=4)
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
-
-
-@pytest.mark.parametrize("chapter", chapters(), ids=lambda path: path.stem)
-def test_a_chapter_downloads_as_one_file_that_needs_no_other(browser: Browser, tmp_path: Path, chapter: Path) -> None:
-    browser.goto((HTML / "notebooks" / f"{chapter.stem}.html").as_uri())
-    offered = browser.evaluate("document.querySelector('a.btn-download-page-button').href")
-    alone = tmp_path / "alone.html"
-    alone.write_bytes(Path(unquote(urlsplit(offered).path)).read_bytes())
-    count = "['img', 'figure', '.cell', '.math'].map(what => document.querySelectorAll(`article ${what}`).length)"
-    whole = browser.evaluate(count)
-    browser.goto(alone.as_uri())
-    assert browser.evaluate(count) == whole
-    assert browser.errors == []
-    assert {urlsplit(address).scheme for address in browser.requests} - {"data"} == {"file"}
-    assert [address for address in browser.requests if address.startswith("file:")] == [alone.as_uri()]
-    assert browser.evaluate("[...document.images].filter(image => !image.naturalWidth).length") == 0
-    assert browser.evaluate("[...document.querySelectorAll('.math')].every(e => e.querySelector('mjx-container'))")
-    assert browser.evaluate("[...document.links].every(a => a.hash || a.protocol !== 'file:')")
-
-
-@pytest.mark.parametrize("chapter", chapters(), ids=lambda path: path.stem)
-def test_parameters_are_seen_and_folded_code_opens(browser: Browser, chapter: Path) -> None:
-    browser.goto((HTML / "notebooks" / f"{chapter.stem}.html").as_uri())
-    assert browser.evaluate("document.querySelector('.tag_parameters pre').checkVisibility()")
-    code = "[...document.querySelectorAll('details.hide')].find(each => each.querySelector('pre'))"  # some fold a table
-    if browser.evaluate(f"{code} !== undefined"):
-        assert not browser.evaluate(f"{code}.querySelector('pre').checkVisibility()")
-        assert browser.evaluate(f"{code}.querySelector('summary').tabIndex") == 0, "the keyboard reaches it"
-        browser.evaluate(f"{code}.querySelector('summary').click()")
-        assert browser.evaluate(f"{code}.querySelector('pre').checkVisibility()")
 
 
 def printed(browser: Browser) -> str:

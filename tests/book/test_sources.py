@@ -17,7 +17,7 @@ VERDICT = {"chapter": "one", "claim": "c", "findings": (FOUND,)}
 
 def executed(path: Path, *verdicts: report.Verdict, sources: tuple[str, ...] = ()) -> Path:
     """A notebook that was executed in 12 s: a picture, for which it read these recorded runs, and these verdicts."""
-    shown, metadata = report.Record(verdicts, {name: [1] for name in sources})._repr_mimebundle_()
+    shown, metadata = report.Record(verdicts, {name: [(1, 1)] for name in sources})._repr_mimebundle_()
     picture = nbformat.v4.new_output("display_data", data={"image/svg+xml": "<svg/>"})
     table = nbformat.v4.new_output("display_data", data=shown, metadata=metadata)
     cells = [

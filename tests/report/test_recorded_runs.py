@@ -91,17 +91,18 @@ def test_a_run_that_cannot_be_written_leaves_the_old_one(results):
     assert report.recorded("rank")["value"].tolist() == [1.5]
 
 
-def test_the_cells_that_read_a_recorded_run_are_known(one_recorded: None) -> None:
+def test_the_cells_and_lines_that_read_a_recorded_run_are_known(one_recorded: None) -> None:
     shell = InteractiveShell.instance(history_length=0)
     shell.history_manager.enabled = False
     read = "from kdutils.report import recorded_runs\nrecorded_runs.recorded('one')"
+    within = "def read():\n    return (lambda: recorded_runs.recorded('one'))()\n\n[\n    1,\n    read()\n]"
     try:
-        numbers = [shell.run_cell(cell, store_history=True).execution_count for cell in ("1", read, "2", read)]
-        assert recorded_runs.used() == {"one": [numbers[1], numbers[3]]}
+        numbers = [shell.run_cell(cell, store_history=True).execution_count for cell in ("1", read, "2", within)]
+        assert recorded_runs.used() == {"one": [(numbers[1], 2), (numbers[3], 6)]}
     finally:
         InteractiveShell.clear_instance()
     recorded_runs.recorded("one")
-    assert recorded_runs.used() == {"one": [0, numbers[1], numbers[3]]}
+    assert recorded_runs.used() == {"one": [(0, 0), (numbers[1], 2), (numbers[3], 6)]}
 
 
 def test_provenance_can_be_written_and_names_neither_host_nor_folder():
