@@ -4,7 +4,7 @@ import math
 from itertools import combinations, pairwise
 
 import pandas as pd
-from scipy import stats
+import scipy
 
 from kdutils.metrics.ranking import Ranking
 from kdutils.metrics.running_stats import GROUPS
@@ -27,7 +27,7 @@ def told_apart(ranking: Ranking, confidence: float = 0.95, power: float = 0.8) -
     rows = []
     for better, worse in combinations(sorted(measured, key=measured.get), 2):
         difference, se = ranking.difference(worse, better)
-        t = stats.t(min(ranking.rows[better].u.n, GROUPS) - 1)
+        t = scipy.stats.t(min(ranking.rows[better].u.n, GROUPS) - 1)
         margin = t.ppf((1 + confidence) / 2) * se
         p = 2 * t.sf(difference / se) if se > 0 else float(difference == 0)
         needed = more(difference, se, ranking.x.n, margin, power)
@@ -46,7 +46,7 @@ def more(difference: float, se: float, steps: int, margin: float, power: float =
     """
     if difference > margin:
         return 0
-    reach = margin + stats.norm.ppf(power) * se
+    reach = margin + scipy.stats.norm.ppf(power) * se
     if difference <= 0 or (reach / difference) ** 2 > HOPELESS:
         return math.inf
     return math.ceil(steps * (reach / difference) ** 2) - steps

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import pandas as pd
-from scipy.stats import beta, ttest_1samp
+import scipy
 
 from kdutils import stats
 
@@ -66,8 +66,8 @@ def from_count(count: int, total: int, share: float = 0.5, confidence: float = 1
 def count_interval(count: int, total: int, confidence: float = 1 - LEVEL) -> tuple[float, float]:
     """Clopper and Pearson's exact interval of a share."""
     tail = (1 - confidence) / 2
-    low = beta.ppf(tail, count, total - count + 1) if count else 0.0
-    high = beta.ppf(1 - tail, count + 1, total - count) if count < total else 1.0
+    low = scipy.stats.beta.ppf(tail, count, total - count + 1) if count else 0.0
+    high = scipy.stats.beta.ppf(1 - tail, count + 1, total - count) if count < total else 1.0
     return float(low), float(high)
 
 
@@ -105,7 +105,7 @@ def from_extreme(losses: pd.DataFrame, scheme: str, best: bool, level: float = L
     """
     others = losses.drop(columns=scheme)
     gaps = others.sub(losses[scheme], axis=0) * (1 if best else -1)
-    means, p = gaps.mean().to_numpy(), ttest_1samp(gaps, 0).pvalue
+    means, p = gaps.mean().to_numpy(), scipy.stats.ttest_1samp(gaps, 0).pvalue
     if all(from_test(*each, level) == "holds" for each in zip(means, p, strict=True)):
         return "holds"
     words = from_tests(dict(zip(others, zip(means, p, strict=True), strict=True)), level)

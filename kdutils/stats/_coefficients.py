@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from kdutils.errors import UserError, choose
 from kdutils.stats._checks import level, points
@@ -87,7 +87,7 @@ def fisher_interval(r: float, n: int, confidence: float = 0.95, method: Method =
     if abs(r) == 1:
         return r, r
     factor = {"pearson": 1.0, "spearman": 1 + r**2 / 2, "kendall": 0.437}[method]
-    half = stats.norm.ppf((1 + level(confidence)) / 2) * math.sqrt(factor / shortened)
+    half = scipy.stats.norm.ppf((1 + level(confidence)) / 2) * math.sqrt(factor / shortened)
     return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
 
 
@@ -122,11 +122,12 @@ def _varying(x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
 def _coefficient_and_p(x: NDArray, y: NDArray, method: Method) -> tuple[float, float]:
     """The coefficient and its two-sided p-value, exact for ranks of few points."""
     x, y = _varying(x, y)
-    result = {"pearson": stats.pearsonr, "spearman": stats.spearmanr, "kendall": stats.kendalltau}[method](x, y)
+    test = {"pearson": scipy.stats.pearsonr, "spearman": scipy.stats.spearmanr, "kendall": scipy.stats.kendalltau}
+    result = test[method](x, y)
     r = float(np.clip(result.statistic, -1, 1))
     if method == "pearson" or len(x) > EXACT_UP_TO:
         return r, float(result.pvalue)
-    null = _all_pairings(method, *(tuple(np.sort(stats.rankdata(values))) for values in (x, y)))
+    null = _all_pairings(method, *(tuple(np.sort(scipy.stats.rankdata(values))) for values in (x, y)))
     return r, _tail(null, r, "two-sided")
 
 
@@ -139,7 +140,7 @@ def _tail(null: NDArray, observed: float, alternative: Alternative) -> float:
 
 _SCORES: dict[str, Callable[[NDArray], NDArray]] = {
     "pearson": lambda values: np.subtract.outer(values, values),
-    "spearman": lambda values: np.subtract.outer(stats.rankdata(values), stats.rankdata(values)),
+    "spearman": lambda values: np.subtract.outer(scipy.stats.rankdata(values), scipy.stats.rankdata(values)),
     "kendall": lambda values: np.sign(np.subtract.outer(values, values)),
 }
 """What a coefficient compares two points by: each is sum a_ij b_ij / sqrt(sum a_ij^2 sum b_ij^2) over the scores a of x

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from kdutils.errors import UserError
 from kdutils.stats._checks import points
@@ -29,8 +29,8 @@ def rank_order(x: ArrayLike, y: ArrayLike) -> Correlation:
     found = correlation(x, y, "spearman")
     if found.n <= EXACT_UP_TO:
         return found
-    ranks, others = (stats.rankdata(values) for values in points(x, y))
-    test = stats.permutation_test(
+    ranks, others = (scipy.stats.rankdata(values) for values in points(x, y))
+    test = scipy.stats.permutation_test(
         (ranks,),
         lambda drawn, axis: (drawn * others).sum(axis),
         permutation_type="pairings",
@@ -47,8 +47,8 @@ def lead(first: ArrayLike, second: ArrayLike, y: ArrayLike) -> Lead:
     Under the null both scores are equally good and may change places at each point: all 2^n swaps are listed. Needs 4
     to 20 points. Scores that agree leave little to swap, and p is then large.
     """
-    a, b = (stats.rankdata(values) for values in points(first, second))
-    y = stats.rankdata(points(y, y)[0])
+    a, b = (scipy.stats.rankdata(values) for values in points(first, second))
+    y = scipy.stats.rankdata(points(y, y)[0])
     if len(a) != len(y):
         raise UserError(f"expected as many outcomes as scores, got {len(y)} for {len(a)}")
     if len(a) > ALL_SWAPS_UP_TO:

@@ -4,8 +4,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from kdutils.errors import UserError
 from kdutils.stats._checks import finite, level, points, probabilities, without_rounding
@@ -50,7 +50,7 @@ def paired_test(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> PairedT
     difference = without_rounding(a - b, max(abs(a).max(), abs(b).max()))
     if np.ptp(difference) == 0:
         raise UserError(f"all {len(difference)} differences equal {difference[0]:g}: no spread to test against")
-    t_test = stats.ttest_1samp(difference, 0)
+    t_test = scipy.stats.ttest_1samp(difference, 0)
     low, high = t_test.confidence_interval(level(confidence))
     signs = sign_test(difference)
     return PairedTest(
@@ -58,7 +58,7 @@ def paired_test(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> PairedT
         low=float(low),
         high=float(high),
         t_p=float(t_test.pvalue),
-        wilcoxon_p=float(stats.wilcoxon(difference).pvalue),
+        wilcoxon_p=float(scipy.stats.wilcoxon(difference).pvalue),
         sign_p=signs.p,
         positive=signs.positive,
         negative=signs.negative,
@@ -74,7 +74,7 @@ def sign_test(differences: ArrayLike) -> SignTest:
     differences = finite(differences, "a difference")
     differences = without_rounding(differences, abs(differences).max(), digits=9)
     positive, negative = int((differences > 0).sum()), int((differences < 0).sum())
-    p = stats.binomtest(positive, positive + negative).pvalue if positive + negative else 1.0
+    p = scipy.stats.binomtest(positive, positive + negative).pvalue if positive + negative else 1.0
     return SignTest(positive, negative, len(differences) - positive - negative, float(p))
 
 
@@ -84,7 +84,7 @@ def t_interval(mean: float, std: float, n: int, confidence: float = 0.95) -> tup
         raise UserError(f"an interval needs the spread of at least 2 runs, got n = {n}")
     if not (math.isfinite(mean) and 0 <= std < math.inf):
         raise UserError(f"expected a mean and a standard deviation from 0, got {mean} and {std}")
-    half = float(stats.t.ppf((1 + level(confidence)) / 2, n - 1)) * std / math.sqrt(n)
+    half = float(scipy.stats.t.ppf((1 + level(confidence)) / 2, n - 1)) * std / math.sqrt(n)
     return mean - half, mean + half
 
 
@@ -93,7 +93,7 @@ def combine_p(p_values: ArrayLike) -> Combined:
 
     Pairs that share a teacher are not independent: read the result as a lower limit there.
     """
-    result = stats.combine_pvalues(probabilities(p_values))
+    result = scipy.stats.combine_pvalues(probabilities(p_values))
     return Combined(float(result.statistic), float(result.pvalue))
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from nbformat import NotebookNode
 
 from kdutils.book import notebooks
 from kdutils.book.course import assignments, grading
+from kdutils.book.course.assignments import grade_id, is_answer, is_graded
 from tests.book.course.pupils import answered, hand_in
 from tests.book.course.wrong_answers import WRONG, Wrong
 
@@ -59,15 +59,14 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def table(
     sources: Mapping[str, NotebookNode], releases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> pd.DataFrame:
-    """The reference and the empty version of every assignment, graded."""
+    """The reference of every assignment, graded."""
     folder = tmp_path_factory.mktemp("submissions")
     for name, release in releases.items():
         hand_in(folder, "reference", name, answered(release, sources[name]))
-        shutil.copytree(release.parent, folder / "empty", dirs_exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(grading, "_page", lambda *_: None)  # pages have tests of their own
         table = grading.grade(folder, tmp_path_factory.mktemp("grades"), SMALL)
-    return table.set_index(["assignment", "student"])
+    return table.set_index("assignment")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +88,7 @@ def points_here(source: NotebookNode, mistakes: Mapping[str, Wrong]) -> dict[int
     points: dict[int, float] = {}
     names: dict[str, object] = {}
     for cell in (cell for cell in source.cells if cell.cell_type == "code"):
-        code, mistake = cell.source, mistakes.get(assignments.grade_id(cell))
+        code, mistake = cell.source, mistakes.get(grade_id(cell))
         if mistake:
             assert mistake.right in code, f"{mistake.right!r} is not in the answer {mistake.cell}"
             code = code.replace(mistake.right, mistake.instead)
@@ -97,8 +96,8 @@ def points_here(source: NotebookNode, mistakes: Mapping[str, Wrong]) -> dict[int
         with warnings.catch_warnings(action="ignore"), contextlib.suppress(Exception):
             exec(code, names)
             ended = True
-        if assignments.is_graded(cell):
-            number = assignments.exercise_number(assignments.grade_id(cell))
+        if is_graded(cell):
+            number = assignments.exercise_number(grade_id(cell))
             points[number] = points.get(number, 0) + ended * cell.metadata.nbgrader.points
     return points
 
@@ -108,19 +107,26 @@ def points_of(row: pd.Series) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
-def test_the_reference_has_all_points_and_the_empty_version_none(
-    name: str, table: pd.DataFrame, sources: Mapping[str, NotebookNode]
-) -> None:
+def test_the_reference_has_all_points(name: str, table: pd.DataFrame, sources: Mapping[str, NotebookNode]) -> None:
     tasks = assignments.exercises(sources[name])
-    reference = table.loc[name, "reference"]
+    reference = table.loc[name]
     assert points_of(reference) == {task.number: task.automatic for task in tasks}
     assert reference.trouble == ""
     written = [f"exercise {task.number}: {task.written:g} points" for task in tasks if task.written]
     assert written
     assert reference.left_to_grade == "; ".join(written)
-    empty = table.loc[name, "empty"]
-    assert set(points_of(empty).values()) == {0}
-    assert (empty.left_to_grade, empty.trouble) == ("", "")
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_empty_version_has_no_points(
+    name: str, sources: Mapping[str, NotebookNode], releases: dict[str, Path], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("KDUTILS_STORE", str(tmp_path / "store"))
+    tests = {grade_id(cell): cell.source for cell in sources[name].cells if is_graded(cell) and not is_answer(cell)}
+    empty = nbformat.read(releases[name], as_version=4)
+    for cell in empty.cells:
+        cell.source = tests.get(grade_id(cell), cell.source)  # hidden tests too, as the grader runs them
+    assert set(points_here(empty, {}).values()) == {0}
 
 
 def test_there_are_wrong_answers_to_every_assignment() -> None:
@@ -141,7 +147,7 @@ def test_a_typical_mistake_costs_exactly_its_points(
     name: str, number: int, mistake: Wrong, wrong: dict, sources: Mapping[str, NotebookNode]
 ) -> None:
     exercise = assignments.exercise_number(mistake.cell)
-    worth = {assignments.grade_id(cell): cell.metadata.nbgrader.get("points", 0) for cell in sources[name].cells}
+    worth = {grade_id(cell): cell.metadata.nbgrader.get("points", 0) for cell in sources[name].cells}
     full = {task.number: task.automatic for task in assignments.exercises(sources[name])}
     assert full[exercise] - wrong[name, number][exercise] == sum(worth[cell] for cell in mistake.lost) > 0
 
@@ -167,16 +173,16 @@ def test_the_student_version_holds_no_solution_and_no_hidden_test(
     left = {line.strip() for cell in nbformat.reads(text, 4).cells for line in cell.source.splitlines()}
     for cell in sources[name].cells:
         hidden = re.findall(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.*?)### END", cell.source, re.DOTALL)
-        if assignments.is_graded(cell) and assignments.is_answer(cell):
+        if is_graded(cell) and is_answer(cell):
             hidden.append(cell.source)
-        assert hidden or not assignments.is_answer(cell), f"{cell.id} hides nothing"
+        assert hidden or not is_answer(cell), f"{cell.id} hides nothing"
         for line in "".join(hidden).splitlines():
             assert len(line.strip()) < 8 or line.strip() not in left, f"{cell.id} leaves {line!r}"
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_every_written_answer_has_a_rubric_that_adds_up(name: str, sources: Mapping[str, NotebookNode]) -> None:
-    written = [cell for cell in sources[name].cells if assignments.is_graded(cell) and assignments.is_answer(cell)]
+    written = [cell for cell in sources[name].cells if is_graded(cell) and is_answer(cell)]
     assert written
     for cell in written:
         answer, rubric = cell.source.split("**Rubric")
