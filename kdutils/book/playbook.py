@@ -66,6 +66,13 @@ ADVICE = {
             "Take CutMix; with passes of the teacher to spare, CutMixPick.",
         ),
         Advice(
+            "You could pick by what the student says as well.",
+            "pick-asks-student",
+            "Any of the three scores may take the place of the teacher's entropy, for one forward pass more per step.",
+            "Do not: a random half does as well or better.",
+            "Pick by the teacher's entropy, which costs one forward pass less per step.",
+        ),
+        Advice(
             "You need probabilities that can be trusted, not only predictions.",
             "inherits-ece",
             "Choose by test loss: the schemes that lower it also calibrate.",
