@@ -52,9 +52,11 @@ assignments: $(INSTALLED) ## make the students' versions of the course assignmen
 ifdef CONTAINER
 # No network, nothing to write to but the grades, which become this user's; root's rights are those to run submissions
 # as nobody and to end them.
+PHOTOGRAPHS = $(if $(KDUTILS_DATA),$(wildcard $(KDUTILS_DATA)/photographs.npz))
 GRADE = docker build --target grading --tag kdutils-grading . && mkdir -p _build/grades && docker run --rm \
 	--network none --read-only --tmpfs /tmp:exec --cap-drop ALL $(addprefix --cap-add ,CHOWN DAC_OVERRIDE KILL SETGID SETUID) \
 	--security-opt no-new-privileges --pids-limit 1024 --memory 8g \
+	$(if $(PHOTOGRAPHS),--volume "$(abspath $(PHOTOGRAPHS)):/data/photographs.npz:ro" --env KDUTILS_DATA=/data) \
 	--volume "$(abspath $(SUBMISSIONS)):/submissions:ro" --volume "$(CURDIR)/_build/grades:/grades" kdutils-grading; \
 	status=$$?; docker run --rm --network none --volume "$(CURDIR)/_build/grades:/grades" --entrypoint chown \
 	kdutils-grading -R "$$(id -u):$$(id -g)" /grades; exit $$status

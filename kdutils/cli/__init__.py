@@ -30,6 +30,7 @@ COMMANDS = {  # name -> module and function; a module with an `app` is a group o
     "linkcheck": "book.linkcheck",
     "notebooks": "notebooks.notebooks",
     "run-notebook": "notebooks.run_notebook",
+    "photographs": "courses.photographs",
     "assignments": "courses.assignments",
     "grade": "courses.grade",
 }

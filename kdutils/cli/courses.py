@@ -1,6 +1,7 @@
-"""`kdutils assignments` and `kdutils grade`: hand out the course assignments, and grade what comes back."""
+"""`kdutils photographs`, `assignments` and `grade`: hand out the course assignments, and grade what comes back."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,22 @@ ROSTER = typer.Option(
     parser=named,
     metavar="CSV",
 )
+
+
+def photographs(
+    weights: Annotated[
+        str, typer.Option(help="The teacher's weights: a file, or who publishes them (chenyaofo).", metavar="FILE")
+    ],
+    teacher: Annotated[str, typer.Option(help="The teacher's network.", metavar="NAME")] = "resnet20",
+    data_dir: Annotated[
+        str, typer.Option(help="Folder of CIFAR-100; else KDUTILS_DATA or the user's cache.", metavar="PATH")
+    ] = "",
+) -> None:
+    """Make the photographs for an assignment, once: a cut of CIFAR-100 with a teacher, where kdutils keeps data."""
+    from kdutils.book.course import photographs
+
+    typer.echo(photographs.make(teacher, weights, data_dir))
+    typer.echo(f"for `kdutils assignments` and `kdutils grade`: {photographs.place()}")
 
 
 def assignments(
@@ -45,7 +62,8 @@ def assignments(
             typer.echo(f"with solutions: {path}")
         return
     students = rosters.read(roster) if roster else None
-    for path in grading.student_versions(out, read_parameters(context.args), roster=students):
+    tell = partial(typer.echo, err=True)
+    for path in grading.student_versions(out, read_parameters(context.args), roster=students, say=tell):
         typer.echo(f"to hand out: {path}")
 
 

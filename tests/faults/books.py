@@ -179,6 +179,11 @@ HANDED_OUT = rows("""
     --pool-size 1001 | --images-per-class 6 | --runs 1 | --steps 14 | --sed 1 | --seed x | --seed | x |
     --out notes.txt | --out /proc/x | --out notes.txt/x | --solutions --seed x | --solutions --out notes.txt
 """)
+PHOTOGRAPHS = rows("""
+    '' | --weights '' | --weights nope | --weights . | --weights notes.txt | --weights notes.txt x |
+    --weights notes.txt --teacher nope | --weights notes.txt --teacher '' | --weights notes.txt --data-dir nope |
+    --weights notes.txt --data-dir notes.txt | --weights notes.txt --data-dir .
+""")
 LISTS = {  # what --roster and --worksheet may be given
     **NO_FILES,
     "empty": b"",
@@ -203,7 +208,8 @@ GRADED = rows("""
 
 
 def course() -> Iterator[Case]:
-    """`assignments` and `grade`, before anything runs; lists that are none."""
+    """`photographs`, `assignments` and `grade`, before anything runs; lists that are none."""
+    yield from (Case("course", ("photographs", *words)) for words in PHOTOGRAPHS)
     yield from (Case("course", ("assignments", *words)) for words in (*HANDED_OUT, ("--out", "x" * 300)))
     handed_in = {"in/ada/01_proposition.ipynb": b"x"}
     yield from (Case("course", ("grade", *words), files=handed_in) for words in ((), *GRADED))

@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from kdutils import _files
-from kdutils.book.course import answers, assignments, gradebook, submissions
+from kdutils.book.course import answers, assignments, gradebook, photographs, submissions
 from kdutils.book.course.gradebook import Course
 from kdutils.book.course.rosters import Roster
 from kdutils.book.course.submissions import Submission
@@ -46,14 +46,22 @@ COLUMNS = ["student", "assignment", "points", "max_points", "left_to_grade", "tr
 
 
 def student_versions(
-    out: Path, given: Mapping[str, object], root: Path = ROOT, roster: Roster | None = None
+    out: Path,
+    given: Mapping[str, object],
+    root: Path = ROOT,
+    roster: Roster | None = None,
+    say: Callable[[str], None] = print,
 ) -> list[Path]:
     """Write every assignment without solutions and hidden tests to `out/<name>.ipynb`, with the parameters `given`.
 
-    With a roster, to `out/<student>/<name>.ipynb`, with the student's own parameters over those `given`.
+    With a roster, to `out/<student>/<name>.ipynb`, with the student's own parameters over those `given`. The file of
+    photographs goes to `out`; where there is none, the assignments that need it are left out, and that is said.
     """
     gradebook.need_nbgrader()
     sources = assignments.variants(given, root)
+    if lacking := photographs.missing(sources):
+        say(f"left out: {lacking}")
+        sources = {name: each for name, each in sources.items() if not photographs.needed(each)}
     values = {out / student: own for student, own in _own_parameters(roster, given, root).items()}
     with tempfile.TemporaryDirectory() as folder:
         released = Course(Path(folder)).release(sources)
@@ -63,15 +71,19 @@ def student_versions(
             written.append(place / f"{name}.ipynb")
             text = nbformat.writes(assignments.with_parameters(notebook, own.get(name, {})))
             _files.write_text(written[-1], text + "\n")
-    return written
+    return written + photographs.copy_beside(out, sources)
 
 
 def instructor_versions(out: Path, given: Mapping[str, object], root: Path = ROOT) -> list[Path]:
-    """Write every assignment with solutions, hidden tests and rubrics to `out/<name>-solutions.ipynb`."""
-    written = {out / f"{name}-solutions.ipynb": each for name, each in assignments.variants(given, root).items()}
+    """Write every assignment with solutions, hidden tests and rubrics to `out/<name>-solutions.ipynb`.
+
+    The file of photographs goes beside them, if there is one.
+    """
+    sources = assignments.variants(given, root)
+    written = {out / f"{name}-solutions.ipynb": each for name, each in sources.items()}
     for path, notebook in written.items():
         _files.write_text(path, nbformat.writes(notebook) + "\n")
-    return list(written)
+    return list(written) + photographs.copy_beside(out, sources)
 
 
 def grade(
@@ -88,13 +100,14 @@ def grade(
 
     Columns: COLUMNS, and the points of each exercise. `out/feedback/<student>/<assignment>.html` are the students'
     pages, `out/rubrics.md` the model answers. A submission in whatever state gets a row. `given` and `roster` are
-    those of the student versions. UserError if another process grades into `out`.
+    those of the student versions. UserError if another process grades into `out`, or photographs are missing.
     """
     _check_machine()
     sources = assignments.variants(given, root)
     values = _own_parameters(roster, given, root)
     limits = Limits(cell_seconds, notebook_seconds)
     found, strange = submissions.find(folder, sources)
+    photographs.require({each.assignment: sources[each.assignment] for each in found})
     rows = [_refused(submission) for submission in strange]
     with _alone(out):
         processes.warm_up()

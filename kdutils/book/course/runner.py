@@ -10,7 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from kdutils import _files
-from kdutils.book.course import execution, processes, sandbox
+from kdutils.book.course import execution, photographs, processes, sandbox
 from kdutils.book.course.assignments import exercise_number, grade_id, with_parameters
 from kdutils.book.course.execution import Limits
 from kdutils.errors import UserError
@@ -62,6 +62,7 @@ class Runner:
         _files.write_text(source, nbformat.writes(notebook))
         if (self.folder / "store").is_dir():
             shutil.copytree(self.folder / "store", place / "store")
+        photographs.copy_beside(place, {"": notebook})
         self.kind.hand_over(place)
         seconds = limits.notebook_seconds + START_SECONDS
         processes.within(seconds, execution.run, source, target, place, self.kind, limits)

@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 import nbformat
+import torch
 from nbformat import NotebookNode
 
+from kdutils import models
+from kdutils.book.course import photographs
 from kdutils.book.course.assignments import grade_id, is_answer
+from kdutils.data import Dataset, MemorySplit
 
 
 def answered(release: Path, source: NotebookNode) -> NotebookNode:
@@ -47,6 +51,18 @@ def write_assignment(root: Path) -> Path:
     path.parent.mkdir(parents=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "kdutils": facts}), path)
     return path
+
+
+def write_photographs(folder: Path) -> Path:
+    """Noise and an untrained network in the place of photographs and their teacher, 130 images a split."""
+    noise = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (2, 130, 3, 16, 16), dtype=torch.uint8, generator=noise)
+    splits = [MemorySplit(images, torch.arange(130) % 5) for images in pixels]
+    images = Dataset.of_any_size("noise", splits, "abcde", 16, (0.5,) * 3, (0.3,) * 3)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        photographs.write(folder / photographs.FILE, images, "tiny", models.build("tiny", 5, 16))
+    return folder / photographs.FILE
 
 
 SOLUTION = "def {}(x):\n    ### BEGIN SOLUTION\n    return {}\n    ### END SOLUTION"
