@@ -1,10 +1,11 @@
 """The course assignments themselves: full marks for the solution, none for nothing, and the right loss for mistakes."""
 
 import contextlib
+import copy
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import nbformat
@@ -13,10 +14,11 @@ import pytest
 from nbformat import NotebookNode
 
 from kdutils.book import notebooks
-from kdutils.book.course import assignments, grading
+from kdutils.book.course import assignments, grading, photographs
 from kdutils.book.course.assignments import grade_id, is_answer, is_graded
-from tests.book.course.pupils import answered, hand_in
-from tests.book.course.wrong_answers import WRONG, Wrong
+from kdutils.errors import UserError
+from tests.book.course.pupils import answered, hand_in, write_photographs
+from tests.book.course.wrong_answers import OTHERS, WRONG, Wrong
 
 pytestmark = pytest.mark.long
 
@@ -29,6 +31,7 @@ SMALL = {
     "pool_size": 100,
     "repetitions": 200,
     "batches": 4,
+    "mini_batches": 2,
     "steps": 15,
     "images_per_class": 7,
     "runs": 2,
@@ -44,6 +47,17 @@ def in_groups(wrong: list[Wrong]) -> list[list[Wrong]]:
     return groups
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _beside_photographs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder of datasets, and to work in, with a file of the form of the instructor's photographs."""
+    folder = tmp_path_factory.mktemp("data")
+    write_photographs(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KDUTILS_DATA", str(folder))
+        patch.chdir(folder)
+        yield
+
+
 @pytest.fixture(scope="module")
 def sources() -> Mapping[str, NotebookNode]:
     return assignments.variants(SMALL)
@@ -52,7 +66,8 @@ def sources() -> Mapping[str, NotebookNode]:
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The student version of each assignment."""
-    return {path.stem: path for path in grading.student_versions(tmp_path_factory.mktemp("handed-out"), SMALL)}
+    written = grading.student_versions(tmp_path_factory.mktemp("handed-out"), SMALL)
+    return {path.stem: path for path in written if path.name != photographs.FILE}
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +177,26 @@ def test_exercises_without_a_mistake_keep_their_points(
         assert {n: p for n, p in wrong[name, number].items() if n not in spoilt} == {
             n: p for n, p in full.items() if n not in spoilt
         }
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_right_answers_of_another_form_keep_all_points(name: str, sources: Mapping[str, NotebookNode]) -> None:
+    other = copy.deepcopy(sources[name])
+    for cell in other.cells:
+        cell.source = OTHERS[name].get(grade_id(cell), cell.source)
+    full = {task.number: task.automatic for task in assignments.exercises(other) if task.automatic}
+    assert points_here(other, {}) == full
+    assert OTHERS[name].keys() == {mistake.cell for mistake in WRONG[name]}, "each of the answers"
+
+
+def test_an_assignment_without_its_photographs_says_what_to_do(
+    sources: Mapping[str, NotebookNode], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source,) = (each for each in sources.values() if photographs.needed(each))
+    data = next(cell for cell in source.cells if grade_id(cell) == "data")
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings(), pytest.raises(UserError, match=r"Put the file .* beside the notebook"):
+        exec(data.source, {})
 
 
 @pytest.mark.parametrize("name", ASSIGNMENTS)

@@ -13,6 +13,10 @@ class Wrong(NamedTuple):
     lost: tuple[str, ...]
 
 
+DISPUTED = ("exercise-2-test",)
+KEPT = "torch.zeros(h.shape, dtype=torch.bool).scatter(1, kept, True)"
+NAMED = "torch.where(named == label, 0, torch.where(named == partner_label, 1, 2))"
+NAMED_PARTNER_FIRST = "torch.where(named == partner_label, 1, torch.where(named == label, 0, 2))"
 ROOT_LAST = "u.var(dim=0, unbiased=True).mean().sqrt()"
 
 WRONG = {
@@ -94,4 +98,87 @@ WRONG = {
         Wrong("one-sided", "exercise-6", "2 * 0.5**n", "0.5**n", ("exercise-6-test",)),
         Wrong("not below", "exercise-6", ">= alpha", "> alpha", ("exercise-6-test",)),
     ],
+    "04_mixed_photographs": [
+        Wrong("the partner first", "exercise-1", NAMED, NAMED_PARTNER_FIRST, ("exercise-1-same",)),
+        Wrong(
+            "the least likely", "exercise-1", ".argmax(dim=1)", ".argmin(dim=1)", ("exercise-1-test", "exercise-1-same")
+        ),
+        Wrong(
+            "no third class",
+            "exercise-1",
+            NAMED,
+            "torch.where(named == label, 0, 1)",
+            ("exercise-1-test", "exercise-1-same"),
+        ),
+        Wrong("underneath always", "exercise-2", "torch.where(lam > 0.5, label, partner_label)", "label", DISPUTED),
+        Wrong("the smaller share", "exercise-2", "lam > 0.5", "lam < 0.5", DISPUTED),
+        Wrong(
+            "neither class alone",
+            "exercise-2",
+            "p.argmax(dim=1) != torch.where(lam > 0.5, label, partner_label)",
+            "(p.argmax(dim=1) != label) & (p.argmax(dim=1) != partner_label)",
+            DISPUTED,
+        ),
+        Wrong(
+            "of all images",
+            "exercise-3",
+            "disputed[known == n]",
+            "(disputed & (known == n))",
+            ("exercise-3-test", "exercise-3-nobody"),
+        ),
+        Wrong("zero for nobody", "exercise-3", ".mean()", ".mean().nan_to_num()", ("exercise-3-nobody",)),
+        Wrong("none to both", "exercise-3", "(2, 1, 0)", "(0, 1, 2)", ("exercise-3-test", "exercise-3-nobody")),
+        Wrong("the label of the other", "exercise-3", "== label", "== partner_label", ("exercise-3-test",)),
+        Wrong("of all mini-batches", "exercise-4", KEPT, "h >= h.median()", ("exercise-4-test", "exercise-4-zero")),
+        Wrong(
+            "the surest",
+            "exercise-4",
+            "dim=1).ind",
+            "dim=1, largest=False).ind",
+            ("exercise-4-test", "exercise-4-zero"),
+        ),
+        Wrong("0 log 0", "exercise-4", "torch.special.entr(p)", "-(p * p.log())", ("exercise-4-zero",)),
+        Wrong(
+            "by the first class", "exercise-4", "torch.special.entr(p).sum(dim=2)", "-p.amax(2)", ("exercise-4-test",)
+        ),
+        Wrong(
+            "above the median",
+            "exercise-4",
+            KEPT,
+            "h >= h.median(dim=1, keepdim=True).values",
+            ("exercise-4-test", "exercise-4-zero"),
+        ),
+        Wrong("positions", "exercise-4", KEPT, "kept", ("exercise-4-test", "exercise-4-zero")),
+    ],
+}
+
+# Right answers that are written in another way than the model answers: assignment -> answer cell -> source.
+OTHERS = {
+    "04_mixed_photographs": {
+        "exercise-1": """
+def answers(p, label, partner_label):
+    found = []
+    for row, own, partner in zip(p.numpy(), label.numpy(), partner_label.numpy()):
+        named = int(np.argmax(row))
+        found.append(0 if named == own else 1 if named == partner else 2)
+    return found""",
+        "exercise-2": """
+def is_disputed(p, label, partner_label, lam):
+    triples = zip(label.tolist(), partner_label.tolist(), lam.tolist())
+    right = np.array([own if share > 0.5 else partner for own, partner, share in triples])
+    return p.numpy().argmax(1) != right""",
+        "exercise-3": """
+def by_known(disputed, p_own, p_partner, label, partner_label):
+    wrong, own = np.asarray(disputed), (p_own.topk(1).indices[:, 0] == label).numpy()
+    partner = (p_partner.max(1).indices == partner_label).numpy()
+    share = lambda rows: wrong[rows].sum() / rows.sum() if rows.any() else np.nan
+    return share(own & partner), share(own ^ partner), share(~own & ~partner)""",
+        "exercise-4": """
+def picked(p):
+    kept = np.zeros(p.shape[:2], dtype=int)
+    for row, batch in zip(kept, p.double().numpy()):
+        bits = -np.sum(batch * np.log2(np.where(batch > 0, batch, 1)), axis=1)
+        row[np.argsort(-bits)[: len(bits) // 2]] = 1
+    return kept""",
+    },
 }
