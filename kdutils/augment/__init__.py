@@ -9,7 +9,7 @@ given. As in the paper's released code one transform is drawn for the whole mini
 from kdutils.augment.core import Augmented, Draw, Granularity, Settings, settings
 from kdutils.augment.nine import autoaugment, crop, crop_flip, cutmix, cutout, flip, identity, mixup, standard
 from kdutils.augment.picking import PICK_RATIO, SCORES, CutMixPick, disagreement, entropy, gap, kept, pick, pool_runs
-from kdutils.augment.registry import NINE, SCHEMES, chain, find, register, wanted
+from kdutils.augment.registry import NINE, SCHEMES, chain, find, label, register, wanted
 from kdutils.augment.rehearsal import rehearse
 from kdutils.augment.scheme import Function, Scheme
 from kdutils.augment.transforms import (
@@ -53,6 +53,7 @@ __all__ = [
     "greyscale",
     "identity",
     "kept",
+    "label",
     "mixup",
     "pick",
     "pool_runs",

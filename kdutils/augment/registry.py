@@ -43,6 +43,14 @@ def find(name: str | Scheme) -> Scheme:
     return parts[0] if len(parts) == 1 else chain(parts)
 
 
+def label(scheme: str) -> str:
+    """The printed name of a scheme or of a chain; a name that no scheme has stays as it is."""
+    try:
+        return find(scheme).label
+    except UserError:
+        return scheme
+
+
 def wanted(schemes: str | Sequence[str | Scheme] | Mapping[str, object]) -> list[Scheme]:
     """The schemes that are asked for: "all" (the paper's nine), names, schemes, or a mapping of names to either.
 

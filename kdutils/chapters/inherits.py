@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from kdutils import plots, stats
+from kdutils import augment, plots, stats
 from kdutils.chapters import unseen
 from kdutils.report import recorded_runs, tables
 from kdutils.runs import NO_SCHEME, RunSpec, run
@@ -113,7 +113,7 @@ def _change(wide: pd.DataFrame, number: str, scheme: str, base: str) -> str:
 
 def label(scheme: str) -> str:
     """A scheme as readers see it, also where there is none."""
-    return "x alone" if scheme == NO_SCHEME else unseen.label(scheme)
+    return "x alone" if scheme == NO_SCHEME else augment.label(scheme)
 
 
 def table(runs: pd.DataFrame, seeds: int = unseen.SEEDS) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def table(runs: pd.DataFrame) -> pd.DataFrame:
     means = runs.pivot_table(
         index="method", columns="scheme", values="test_accuracy", margins=True, margins_name="mean", sort=False
     )
-    labels = {name: "x alone" if name == NO_SCHEME else augment.find(name).label for name in runs["scheme"].unique()}
+    labels = {name: "x alone" if name == NO_SCHEME else augment.label(name) for name in runs["scheme"].unique()}
     shown = means.rename(columns=labels, index=lambda name: name.upper() if name != "mean" else name)
     return shown.map("{:.2f}".format).rename_axis(index=None, columns="loss")
 

@@ -87,14 +87,14 @@ def shared(scores: pd.DataFrame) -> pd.DataFrame:
 
 def shared_table(common: pd.DataFrame) -> pd.DataFrame:
     """`shared` as a reader wants it."""
-    labels = {name: augment.find(name).label for name in common}
+    labels = {name: augment.label(name) for name in common}
     return common.map("{:.0%}".format).rename(index=labels, columns=labels).rename_axis(index=None, columns="picked by")
 
 
 def shared_in_words(common: pd.DataFrame) -> str:
     """Which other score's picks those of the teacher's entropy are most alike, and least."""
     others = common["cutmixpick_t"].drop("cutmixpick_t")
-    most, least = (augment.find(name).label for name in (others.idxmax(), others.idxmin()))
+    most, least = (augment.label(name) for name in (others.idxmax(), others.idxmin()))
     return (
         f"What the teacher's entropy picks, {most} picks to {others.max():.0%} as well, and {least} to "
         f"{others.min():.0%}."

@@ -63,7 +63,7 @@ def judged(runs: pd.DataFrame) -> dict[str, Finding]:
         "pick-beats-chance": saved_in_words(found, SCORES[:1]),
         "pick-asks-student": saved_in_words(found, ASKING),
         "pick-entropy-best": "mean test loss: "
-        + ", ".join(f"{augment.find(name).label} {losses[name].mean():.3f}" for name in SCORES),
+        + ", ".join(f"{augment.label(name)} {losses[name].mean():.3f}" for name in SCORES),
     }
     rests = {"by": "photographs", "size": "laptop", "short_of": state(runs)}
     n = f"{len(SCORES) + 1} ways of picking, {len(losses)} seeds"
@@ -73,7 +73,7 @@ def judged(runs: pd.DataFrame) -> dict[str, Finding]:
 def saved_in_words(found: pd.DataFrame, schemes: tuple[str, ...]) -> str:
     """`CutMixPick (T. ent.) saves +0.012 nats (+0.001 to +0.023, corrected p = 0.04)`"""
     return "; ".join(
-        f"{augment.find(row.Index).label} saves {row.saved:+.3f} nats ({row.low:+.3f} to {row.high:+.3f}, corrected "
+        f"{augment.label(row.Index)} saves {row.saved:+.3f} nats ({row.low:+.3f} to {row.high:+.3f}, corrected "
         f"{stats.p_text(row.p_holm)})"
         for row in found.loc[list(schemes)].itertuples()
     )

@@ -16,7 +16,7 @@ VALUES = {"test_loss": "S. test loss (nats)", "test_error": "S. test error (%)"}
 def name(method: str, standard: str, scheme: str) -> str:
     """What a line is called: `KD, Flip+Crop, CutMix`."""
     parts = [method.upper(), STANDARD_LABELS[standard]]
-    return ", ".join(parts if scheme == NO_SCHEME else [*parts, augment.find(scheme).label])
+    return ", ".join(parts if scheme == NO_SCHEME else [*parts, augment.label(scheme)])
 
 
 def lines(students: pd.DataFrame) -> pd.DataFrame:

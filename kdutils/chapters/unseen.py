@@ -72,19 +72,14 @@ def state(runs: pd.DataFrame, schemes: tuple[str, ...]) -> str:
 
 def prediction_table(ranking: pd.DataFrame) -> pd.DataFrame:
     """The predicted order of the eight as a reader wants it, with Identity and the scheme that must fool it."""
-    shown = ranking.sort_values("t_stddev").assign(scheme=lambda frame: frame["scheme"].map(label))
+    shown = ranking.sort_values("t_stddev")
     return tables.table(shown.eval("t_stddev = 1e3 * t_stddev\nt_stddev_se = 1e3 * t_stddev_se"), list(COLUMNS))
-
-
-def label(scheme: str) -> str:
-    """A scheme as readers see it."""
-    return augment.find(scheme).label
 
 
 def judged(found: pd.DataFrame) -> pd.DataFrame:
     """Predicted beside observed: the schemes by T. stddev, with their place by test loss."""
     place = found["test_loss"].rank().astype(int)
-    shown = found.assign(place=place, scheme=found["scheme"].map(label)).sort_values("t_stddev")
+    shown = found.assign(place=place).sort_values("t_stddev")
     names = {name: tables.LABELS[name] for name in ("scheme", "t_stddev", "test_loss", "test_loss_std", "n")}
     return tables.table(shown, {**names, "place": "place by test loss"})
 
@@ -102,7 +97,7 @@ def line_table(runs: pd.DataFrame) -> pd.DataFrame:
     found = off_the_line(points(runs, augment.NINE), points(runs, EIGHT)).sort_values("t_stddev")
     names = {"line": "by the line of the nine", "missed": "observed less that"}
     shown = {name: tables.LABELS[name] for name in ("scheme", "t_stddev", "test_loss")}
-    return tables.table(found.assign(scheme=found["scheme"].map(label)), {**shown, **names})
+    return tables.table(found, {**shown, **names})
 
 
 @plots.style()
@@ -116,7 +111,7 @@ def chart(found: pd.DataFrame) -> plots.Chart:
     ax.plot(line["x"], line["y"], color="#6e6e6e", lw=1.5)
     ax.plot(found["t_stddev"], found["test_loss"], "o", ms=8, color=plots.COLOURS[0], mec=plots.PANEL)
     for row in found.itertuples():
-        ax.annotate(label(row.scheme), (row.t_stddev, row.test_loss), xytext=(6, 4), textcoords="offset points")
+        ax.annotate(augment.label(row.scheme), (row.t_stddev, row.test_loss), xytext=(6, 4), textcoords="offset points")
     ax.set(xlabel="T. stddev (×10⁻³)", ylabel="S. test loss (nats)")
     ax.margins(0.12)
     return drawing

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from kdutils import report, stats
+from kdutils import augment, report, stats
 from kdutils.chapters import few_shot, unseen
 from kdutils.report import Finding, Verdict, rules
 
@@ -34,7 +34,7 @@ def choice(losses: pd.DataFrame) -> tuple[stats.PairedTest, str]:
     chosen, means = unseen.predicted(unseen.ranked())[0], losses.mean()
     test = stats.paired_test(losses.mean(axis=1), losses[chosen])
     best, regret = means.idxmin(), means[chosen] - means.min()
-    words = f"{unseen.label(chosen)} is chosen; the best is {unseen.label(best)}, by {regret:.3f} nats"
+    words = f"{augment.label(chosen)} is chosen; the best is {augment.label(best)}, by {regret:.3f} nats"
     return test, f"{words}; against the mean of the eight the choice saves {_interval(test)}"
 
 
@@ -42,7 +42,7 @@ def fooled(losses: pd.DataFrame) -> tuple[stats.PairedTest, str]:
     """By how much the scheme that shows nothing is worse than the chosen one, from losses per seed and scheme."""
     chosen, measured = unseen.predicted(unseen.ranked())[0], 1e3 * unseen.ranked().set_index("scheme")["t_stddev"]
     test = stats.paired_test(losses[unseen.FOOL], losses[chosen])
-    told = [f"{unseen.label(name)} (T. stddev {measured[name]:.2f})" for name in (unseen.FOOL, chosen)]
+    told = [f"{augment.label(name)} (T. stddev {measured[name]:.2f})" for name in (unseen.FOOL, chosen)]
     return test, f"{told[0]} is worse than {told[1]} by {_interval(test)}"
 
 

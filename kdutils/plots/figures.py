@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
-from kdutils import stats
+from kdutils import augment, stats
 from kdutils.errors import UserError
 from kdutils.paper import SCHEME_LABELS
 from kdutils.plots.theme import ACCENT, COLOURS, INK, PANEL, WIDTH, Chart, mark, style
@@ -258,13 +258,13 @@ def _scheme_legend(chart: Chart, schemes: pd.Series) -> None:
         name for name in present if name not in SCHEME_LABELS
     ]
     handles = [Line2D([], [], **_marker(name, 8)) for name in ordered]
-    labels = [SCHEME_LABELS.get(name, name) for name in ordered]
+    labels = [augment.label(name) for name in ordered]
     chart.legend(handles, labels, loc="outside upper center", ncols=3, columnspacing=1.2, handletextpad=0.3)
 
 
 def _scheme_rows(ax: Axes, schemes: Sequence[str]) -> None:
     """Schemes down the vertical axis, the first on top."""
-    ax.set_yticks(range(len(schemes)), [SCHEME_LABELS.get(name, name) for name in schemes])
+    ax.set_yticks(range(len(schemes)), [augment.label(name) for name in schemes])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
 

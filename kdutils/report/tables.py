@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from kdutils import paper
+from kdutils import augment
 
 LABELS = {
     "scheme": "scheme",
@@ -71,7 +71,9 @@ def table(
         if shown[name].dtype.kind == "f":
             places = digits if isinstance(digits, int) else digits.get(name, 3)
             shown[name] = [_number(value, places, is_p=name == "p" or name.endswith("_p")) for value in shown[name]]
-    shown = shown.replace({"scheme": {**paper.SCHEME_LABELS, "none": "x alone"}, "dataset": DATASETS})
+    if "scheme" in shown:
+        shown["scheme"] = ["x alone" if name == "none" else augment.label(name) for name in shown["scheme"]]
+    shown = shown.replace({"dataset": DATASETS})
     first, *_ = names
     return shown.set_index(first).rename(columns=names).rename_axis(index=None, columns=names[first])
 

@@ -52,6 +52,13 @@ def test_a_name_that_could_not_be_asked_for_is_refused(name, registered):
         registered(name, "Mine", invert)
 
 
+def test_a_label_is_that_of_the_scheme_or_chain_and_else_the_name_itself(registered):
+    registered("mine", "My scheme", lambda x: x)
+    names = ["cutmixpick_gap", "mine", "flip+cutmix", "Identity", "nothing+cutmix"]
+    expected = ["CutMixPick (gap)", "My scheme", "Flip + CutMix", "Identity", "nothing+cutmix"]
+    assert [augment.label(name) for name in names] == expected
+
+
 def test_an_unknown_name_is_told_the_nearest():
     with pytest.raises(UserError, match=r"unknown scheme 'cutmx'\. Did you mean 'cutmix'"):
         augment.find("flip+cutmx")

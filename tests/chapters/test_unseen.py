@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
+from kdutils import augment
 from kdutils.augment import NINE, SCHEMES
 from kdutils.chapters import unseen
 
@@ -53,7 +54,7 @@ def test_the_prediction_is_the_order_of_t_stddev_whatever_the_order_of_the_rows(
     expected = sorted(unseen.EIGHT, key=dict(zip(ranked["scheme"], ranked["t_stddev"], strict=True)).get)
     assert unseen.predicted(ranked) == unseen.predicted(ranked[::-1]) == expected
     shown = [name for name in unseen.prediction_table(ranked).index if name not in ("Identity", "Blank")]
-    assert shown == [unseen.label(name) for name in expected]
+    assert shown == [augment.label(name) for name in expected]
 
 
 def test_only_seeds_that_have_every_scheme_count():
@@ -83,7 +84,7 @@ def test_the_line_of_the_nine_waits_for_a_seed_of_all_seventeen():
     part = students(along(unseen.EIGHT), noise=0)
     assert list(unseen.line_table(part).index) == ["24 of 51 runs recorded"]
     table = unseen.line_table(students(along((*NINE, *unseen.EIGHT)), noise=0))
-    assert list(table.index) == [unseen.label(name) for name in unseen.predicted(unseen.ranked())]
+    assert list(table.index) == [augment.label(name) for name in unseen.predicted(unseen.ranked())]
     assert table["observed less that"].astype(float).abs().max() < 1e-3
 
 
@@ -96,5 +97,5 @@ def test_the_chart_names_each_point_at_its_place():
     found = unseen.points(students(along(unseen.EIGHT)), unseen.EIGHT)
     (ax,) = unseen.chart(found).axes
     named = {text.get_text(): text.xy for text in ax.texts}
-    expected = {unseen.label(row.scheme): (row.t_stddev, row.test_loss) for row in found.itertuples()}
+    expected = {augment.label(row.scheme): (row.t_stddev, row.test_loss) for row in found.itertuples()}
     assert named == expected

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from kdutils import paper
+from kdutils import augment, paper
 from kdutils.augment import NINE
 from kdutils.chapters import unseen, unseen_verdicts
 from tests.chapters.test_unseen import along, students
@@ -59,7 +59,7 @@ def test_one_bad_place_among_eight_is_told_by_spearmans_exact_p(verdicts):
     found = verdicts(runs)
     assert found["unseen-order"].holds == "cannot tell"
     assert found["unseen-choice"].holds == "fails"
-    assert f"the best is {unseen.label(order[1])}, by 0.700 nats" in found["unseen-choice"].findings[0].numbers
+    assert f"the best is {augment.label(order[1])}, by 0.700 nats" in found["unseen-choice"].findings[0].numbers
 
 
 def test_a_part_of_the_students_decides_nothing_and_says_how_many_there_are(verdicts):

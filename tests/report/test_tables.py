@@ -11,7 +11,7 @@ def test_a_table_has_labels_with_units_and_no_row_numbers() -> None:
     shown = tables.table(FRAME, ["scheme", "t_stddev", "n"], 2)
     assert shown.columns.name == "scheme"
     assert list(shown.columns) == ["T. stddev (10⁻³)", "seeds"]
-    assert list(shown.index) == ["CutMix", "mine"], "a scheme that the paper does not have keeps its name"
+    assert list(shown.index) == ["CutMix", "mine"], "a scheme that is not the package's keeps its name"
     assert shown["T. stddev (10⁻³)"].tolist() == ["3.95", "–"]
     assert shown["seeds"].tolist() == [3, 2]
     assert shown.index.name is None
@@ -22,6 +22,11 @@ def test_digits_and_names_may_be_given_per_column_and_a_column_may_be_in_the_ind
     shown = tables.table(FRAME.set_index("scheme"), names, {"t_stddev": 1})
     assert shown.columns.name == "what"
     assert shown["value (s)"].tolist() == ["3.9", "–"]
+
+
+def test_schemes_have_their_printed_names_the_papers_or_not() -> None:
+    shown = tables.table(pd.DataFrame({"scheme": ["cutmixpick_d", "randaugment", "none"], "n": 1}), ["scheme", "n"])
+    assert list(shown.index) == ["CutMixPick (disagreement)", "RandAugment", "x alone"]
 
 
 def test_datasets_have_their_printed_names() -> None:
