@@ -72,6 +72,17 @@ def test_a_part_of_the_students_is_told_and_decides_nothing(words):
     assert {each.findings[0].says for each in words(one).values()} == {"not tested"}
 
 
+def test_a_seed_that_lacks_a_way_of_picking_is_left_out_of_all(words):
+    runs = students(0.3)
+    apart = runs.assign(test_loss=runs["test_loss"] + 5 * ((runs["seed"] == 2) & (runs["scheme"] == CHANCE)))
+    begun = apart[(apart["seed"] != 2) | (apart["scheme"] != "cutmixpick_gap")]
+    two = words(runs[runs["seed"] < 2])
+    for name, verdict in words(begun).items():
+        assert verdict.findings[0].model_dump() == two[name].findings[0].model_dump() | {
+            "short_of": "17 of 18 runs recorded"
+        }
+
+
 @pytest.mark.parametrize(("ahead", "said"), [(0.5, ": more than seeds do."), (0.0, ": no more than seeds do.")])
 def test_cutmix_against_a_random_half_is_told(ahead, said):
     assert verdicts_of.in_words(changed(students(), cutmix=ahead)).endswith(said)
