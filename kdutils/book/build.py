@@ -7,11 +7,13 @@ a later step fails: executed notebooks are not executed again, and the old pages
 
 import hashlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -131,10 +133,17 @@ def execute_changed(root: Path, workers: int = 2) -> list[Path]:
 
 
 def _prepare_worker(root: Path) -> None:
-    """What the kernels inherit: one thread each, runs kept beside the book, nothing of the user's own set-up."""
+    """Set what the kernels inherit: one thread each, runs kept beside the book, nothing of the user's own set-up."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["KDUTILS_STORE"] = str(root / "_build" / "store")
     os.environ["IPYTHONDIR"] = str(root / "_build" / "ipython")
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the build, which may be a kill, and end this worker; its kernel does likewise by itself."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _execute(notebook: Path, target: Path, key: str, root: Path) -> float:

@@ -1,9 +1,14 @@
 """A small book in a temporary folder: what is executed and built when, and what stays when something fails."""
 
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
 from pypdf import PdfReader
@@ -29,10 +34,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Path:
-    """A book of two notebooks, built once."""
-    root = tmp_path_factory.mktemp("book")
+def lay_out(root: Path) -> Path:
+    """The sources of a book of two notebooks."""
     for name in ("one", "two"):
         write(root / "notebooks" / f"{name}.ipynb", SAY.format(name, f"{name} speaks"))
     for path, text in {
@@ -45,6 +48,13 @@ def built(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Path:
     }.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
+    return root
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Path:
+    """A book of two notebooks, built once."""
+    root = lay_out(tmp_path_factory.mktemp("book"))
     build.build(root)
     return root
 
@@ -153,6 +163,24 @@ def test_a_warning_of_jupyter_book_stops_it_and_the_old_book_stays(tiny: Path) -
 def test_two_builds_in_one_folder_do_not_meet(tiny: Path) -> None:
     with FileLock(tiny / "_build" / ".lock"), pytest.raises(UserError, match="built in this folder already"):
         build.build(tiny)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_build_that_is_killed_leaves_no_notebook_executing(tmp_path: Path, end: signal.Signals) -> None:
+    root, started = lay_out(tmp_path), tmp_path / "started"
+    say = f"print(os.getppid(), os.getpid(), file=open({str(started)!r}, 'w'), flush=True)"
+    write(root / "notebooks" / "two.ipynb", f"import os, time\n{say}\ntime.sleep(3600)")
+    code = f"from pathlib import Path\nfrom kdutils.book import build\nbuild.execute_changed(Path({str(root)!r}))"
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        while not (started.exists() and started.read_text()):
+            assert process.poll() is None
+            time.sleep(0.1)
+        worker_and_kernel = [psutil.Process(int(number)) for number in started.read_text().split()]
+        process.send_signal(end)
+    left = psutil.wait_procs(worker_and_kernel, timeout=60)[1]
+    for orphan in left:
+        orphan.kill()
+    assert left == []
 
 
 @pytest.mark.skipif(program() is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
