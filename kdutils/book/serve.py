@@ -27,7 +27,7 @@ def serve(root: Path = ROOT, port: int = 8000) -> None:
         for _ in changes(root):
             try:
                 build.build(root)
-                print(f"http://localhost:{port}/ shows the book; Ctrl-C ends", flush=True)
+                print(f"http://localhost:{server.server_port}/ shows the book; Ctrl-C ends", flush=True)
             except UserError as error:
                 print(f"kdutils: {error}", flush=True)
 

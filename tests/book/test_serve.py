@@ -5,6 +5,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,10 +24,18 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture
+def address(monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """Where the book is served: at a port that the system gave, and that nobody else can have taken meanwhile."""
+    servers = []
+
+    class Known(ThreadingHTTPServer):
+        def server_activate(self) -> None:
+            super().server_activate()
+            servers.append(self)
+
+    monkeypatch.setattr(serve, "ThreadingHTTPServer", Known)
+    return lambda: f"http://localhost:{servers[-1].server_port}"
 
 
 @pytest.mark.parametrize("name", ["book/intro.md", "notebooks/one.ipynb", "kdutils/new.py", "_toc.yml"])
@@ -42,41 +52,45 @@ def test_a_change_of_a_source_is_seen_and_nothing_else(root: Path, name: str) ->
 
 
 def test_the_pages_are_served_and_a_failing_build_is_told(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: Callable[[], str]
 ) -> None:
-    port, pages = free_port(), []
+    pages = []
 
     def build(_: Path) -> None:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html") as answer:
+        with urllib.request.urlopen(f"{address()}/index.html") as answer:
             pages.append(answer.read().decode())
         if len(pages) == 1:
             raise UserError("one: cell 2 failed")
 
     monkeypatch.setattr(book, "build", build)
     monkeypatch.setattr(serve, "changes", lambda _: range(2))
-    serve.serve(root, port)
+    serve.serve(root, port=0)
     assert pages == ["first", "first"]
     assert capsys.readouterr().out.splitlines() == [
         "kdutils: one: cell 2 failed",
-        f"http://localhost:{port}/ shows the book; Ctrl-C ends",
+        f"{address()}/ shows the book; Ctrl-C ends",
     ]
 
 
-@pytest.mark.parametrize("address", ["%00", "x" * 300, "nope.html", "%ff%00/"])
+@pytest.mark.parametrize("page", ["%00", "x" * 300, "nope.html", "%ff%00/"])
 def test_an_address_of_no_page_is_not_found_and_prints_nothing(
-    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], address: str
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    address: Callable[[], str],
+    page: str,
 ) -> None:
-    port, answers = free_port(), []
+    answers = []
 
     def ask(_: Path) -> None:
         with pytest.raises(urllib.error.HTTPError) as answer:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/{address}")
+            urllib.request.urlopen(f"{address()}/{page}")
         answers.append(answer.value.code)
         answer.value.close()
 
     monkeypatch.setattr(book, "build", ask)
     monkeypatch.setattr(serve, "changes", lambda _: range(1))
-    serve.serve(root, port)
+    serve.serve(root, port=0)
     assert answers == [404]
     assert capfd.readouterr().err == ""
 
