@@ -6,6 +6,7 @@ The source of this module is executed in the kernel of a submission, so it impor
 import builtins
 import sys
 import threading
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 PARTS = ("input_transformer_manager", "compile", "events", "display_pub", "displayhook", "kernel")
@@ -60,8 +61,12 @@ def snapshot(shell: object) -> SimpleNamespace:
     )
 
 
-def restore(shell: object, kept: SimpleNamespace) -> list[str]:
-    """Put everything in the snapshot `kept` back, and return the names of what had been changed."""
+def restore(shell: object, kept: SimpleNamespace, used: Sequence[str] = ()) -> list[str]:
+    """Put everything in the snapshot `kept` back, and return the names of what had been changed.
+
+    The next cell gets the built-ins in `used`, also where the notebook has called something else so, as in `sum = 0`.
+    """
+    _lend(shell, [name for name in used if name in kept.builtins])
     sys.settrace(None)
     sys.setprofile(None)
     threading.settrace(None)
@@ -80,6 +85,19 @@ def restore(shell: object, kept: SimpleNamespace) -> list[str]:
         changed += [name] if kept.parts["events"].callbacks[name] != value else []
         kept.parts["events"].callbacks[name] = list(value)
     return sorted({name for name in changed if name})
+
+
+def _lend(shell: object, names: list[str]) -> None:
+    """Set variables of these names aside until the next cell has run. A function stays: the task may be to write it."""
+    own = shell.user_ns
+    aside = {name: own.pop(name) for name in names if name in own and not callable(own[name])}
+
+    def give_back(result: object) -> None:
+        shell.events.unregister("post_run_cell", give_back)
+        own.update(aside)
+
+    if aside:
+        shell.events.register("post_run_cell", give_back)
 
 
 def _copied(value: object) -> object:

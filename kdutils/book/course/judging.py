@@ -28,9 +28,25 @@ SHELL = "__import__('IPython').get_ipython()"  # whatever names the notebook has
 VALUE = f"{SHELL}.{CHANGED}"
 
 
-def restoring(word: str) -> str:
-    """Code that undoes what was changed in how cells are run; VALUE is then `word` and the names of the changes."""
-    return f"{VALUE} = (lambda shell: ['{word}', *shell.{NAME}[0](shell, shell.{NAME}[1])])({SHELL})"
+def restoring(word: str, test: str = "") -> str:
+    """Code that undoes what was changed in how cells are run; VALUE is then `word` and the names of the changes.
+
+    Built-ins that the cell `test` names are what it gets, also where the notebook has a number `sum` or a `list`.
+    """
+    return f"{VALUE} = (lambda shell: ['{word}', *shell.{NAME}[0](shell, shell.{NAME}[1], {_names(test)})])({SHELL})"
+
+
+def _names(source: str) -> list[str]:
+    """The names in a cell."""
+    return sorted({each.id for each in ast.walk(_tree(source)) if isinstance(each, ast.Name)})
+
+
+def _tree(source: str) -> ast.Module:
+    """A cell as Python reads it, which is an empty one if it is no Python."""
+    try:
+        return ast.parse(TransformerManager().transform_cell(source))
+    except SyntaxError:
+        return ast.parse("")
 
 
 def finishing(source: str, word: str) -> str:
@@ -48,20 +64,20 @@ def finishing(source: str, word: str) -> str:
 
 def ends_in_value(source: str) -> bool:
     """Whether the last statement of a cell is an expression."""
-    try:
-        body = ast.parse(TransformerManager().transform_cell(source)).body
-    except SyntaxError:
-        return False
+    body = _tree(source).body
     return bool(body) and isinstance(body[-1], ast.Expr)
 
 
 def judged(outputs: list[NotebookNode], word: str, valued: bool) -> list[NotebookNode]:
     """The outputs of a test without `word`; an error comes first, and is added if `word` was not shown.
 
-    nbgrader reads a result that comes before an error as points, so only the cell's own value stays a result.
+    nbgrader reads a result that comes before an error as points, so only the cell's own value stays a result; and it
+    takes what is written to stderr, as a progress bar is, for an error.
     """
     shown = [each for each in outputs if each.get("data", {}).get(SHOWN) == word]
     rest = [each for each in outputs if SHOWN not in each.get("data", {})]
+    for each in rest:
+        each.update({"name": "stdout"} if each.output_type == "stream" else {})
     results = [each for each in rest if each.output_type == "execute_result"]
     for each in results[: -1 if valued and shown else None]:
         each.output_type = "display_data"

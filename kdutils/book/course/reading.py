@@ -20,6 +20,7 @@ from kdutils.errors import UserError
 
 MEGABYTES = 32  # the largest file that is read
 SURROGATE, REPLACEMENT = re.compile("[\ud800-\udfff]"), "\ufffd"
+LINE_END = re.compile("\r\n?")  # of Windows and of old Macs
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ def _dict(value: Any) -> dict:
 
 
 def _text(value: Any) -> str:
-    """A text as the format has it: a string, or a list of lines."""
+    """A text as the format has it, a string or a list of lines, with the line ends of Python."""
     lines = value if isinstance(value, list) else [value]
-    return "".join(line for line in lines if isinstance(line, str))
+    return LINE_END.sub("\n", "".join(line for line in lines if isinstance(line, str)))
 
 
 def _pictures(attachments: Any) -> dict[str, dict[str, str]]:

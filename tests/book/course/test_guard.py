@@ -78,6 +78,17 @@ def test_nothing_is_named_where_nothing_was_changed(shell: InteractiveShell) -> 
     assert shell.user_ns["x"] == 3
 
 
+def test_a_test_has_the_built_ins_that_it_names_and_the_notebook_its_own_variables(shell: InteractiveShell) -> None:
+    kept = guard.snapshot(shell)
+    shell.run_cell("sum, max = 7, 8\ndef sorted(values):\n    return 'own'")
+    assert guard.restore(shell, kept, ["sum", "sorted", "shell"]) == []
+    assert shell.run_cell("sum([1, 2]), sorted([1]), max").result == (3, "own", 8)
+    assert shell.run_cell("sum").result == 7
+    guard.restore(shell, kept, ["sum"])
+    assert not shell.run_cell("assert sum([1]) == 2").success
+    assert shell.run_cell("sum").result == 7
+
+
 def test_tracing_ends(shell: InteractiveShell) -> None:
     kept, before = guard.snapshot(shell), sys.gettrace()
     try:

@@ -16,6 +16,7 @@ ERROR = new_output("error", ename="AssertionError", evalue="", traceback=["a lin
 WORD = new_output("display_data", data={judging.SHOWN: "word"})
 VALUE = new_output("execute_result", data={"text/plain": "0.5"}, execution_count=1)
 TEXT = new_output("stream", name="stdout", text="x")
+WARNING = new_output("stream", name="stderr", text="100%")
 
 
 @pytest.fixture
@@ -65,6 +66,8 @@ def test_the_word_is_not_shown_if_the_test_fails(shell: InteractiveShell, source
     [
         ([WORD], False, 2),
         ([TEXT, WORD], False, 2),
+        ([WARNING, WORD], False, 2),
+        ([WARNING], False, 0),
         ([WORD, VALUE], True, 0.5),
         ([VALUE, WORD], False, 2),
         ([VALUE, ERROR], False, 0),

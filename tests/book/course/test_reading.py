@@ -57,6 +57,11 @@ def test_every_layout_gives_the_same_cell(tmp_path: Path, content: dict | bytes,
     assert bool(trouble) == bool(told)
 
 
+def test_line_ends_are_python_s(tmp_path: Path) -> None:
+    (cell,), trouble = read(tmp_path, notebook(source=["x = 1\r\n", "y = 2\rz"]))
+    assert (cell.source, trouble) == ("x = 1\ny = 2\nz", [])
+
+
 def test_a_name_is_looked_for_in_the_marks_then_where_colab_writes_it_then_in_the_id(tmp_path: Path) -> None:
     (cell,), _ = read(tmp_path, notebook(id="c", metadata={"id": "b", "nbgrader": {"grade_id": "a"}}))
     assert cell.names == ("a", "b", "c")

@@ -51,6 +51,24 @@ def test_memory_is_limited(course: Path) -> None:
     assert words[0] == "before the exercises: a cell took too much memory"
 
 
+def test_what_processes_share_counts_once(course: Path) -> None:
+    """As in a pool of workers, each of which seems to have all that the notebook has."""
+    pool = "hoard = b'x' * (3 * 10**8)\nfor _ in range(8):\n    if os.fork() == 0:\n        time.sleep(600)"
+    cell, test, words = run(course, f"import os, time\n{pool}\ntime.sleep(2)", limits=Limits(100, 300, memory=1e9))
+    assert (names(cell), names(test), words) == ([], [], [])
+
+
+def test_what_is_written_to_stderr_fails_no_test(course: Path) -> None:
+    test = "import sys\nassert print('100%', file=sys.stderr) is None"
+    graded, words = run(course, test=test)
+    assert ([each.name for each in graded], words) == (["stdout"], [])
+
+
+def test_a_variable_with_the_name_of_a_built_in_fails_no_test(course: Path) -> None:
+    cell, test, words = run(course, "sum = 0", test="assert sum([1, 2]) == 3")
+    assert (names(cell), names(test), words) == ([], [], [])
+
+
 def test_output_is_limited_by_cell_and_by_notebook_and_tests_still_count(course: Path) -> None:
     show = "from IPython.display import HTML, display\nfor _ in range(9):\n    display(HTML('x' * 10**6))"
     *cells, test, words = run(course, "print('x' * 6_000_000)", *[show] * 5, "1")
