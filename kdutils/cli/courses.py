@@ -86,18 +86,21 @@ def grade(
     Write --NAME VALUE for the parameters that the assignments were made with, and the --roster.
     """
     from kdutils.book.course import assignments, grading, platforms, rosters
+    from kdutils.book.course.submissions import find
 
     students = rosters.read(roster) if roster else None
     given = read_parameters(context.args)
     if worksheet and os.path.realpath(worksheet) == os.path.realpath(out / worksheet.name):  # resolve() stops at loops
         raise UserError(f"{worksheet} lies where its copy with the points goes; move it out of {out}")
-    sheet = platforms.read_worksheet(worksheet, list(assignments.variants(given))) if worksheet else None
+    names = list(assignments.variants(given))
     with platforms.folder(submissions) as folder:
+        handed_in = {each.assignment for each in find(folder, names)[0]}
+        sheet = platforms.read_worksheet(worksheet, names, handed_in) if worksheet else None
         table = grading.grade(folder, out, given, cell_seconds, notebook_seconds, typer.echo, roster=students)
     typer.echo(printed(table[["student", "assignment", "points", "max_points", "left_to_grade"]].fillna("")))
     for row in table[table["trouble"] != ""].itertuples():
         typer.echo(f"{row.student}, {row.assignment}: {row.trouble}")
     if worksheet:
         copy = out / worksheet.name
-        typer.echo(f"{platforms.fill(sheet, worksheet, table, copy)}: {copy}")
+        typer.echo(f"{platforms.fill(sheet, table, copy)}: {copy}")
     typer.echo(f"The table: {out / 'grades.csv'}; pages for the students: {out / 'feedback'}")

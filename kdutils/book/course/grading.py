@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from kdutils import _files
-from kdutils.book.course import answers, assignments, gradebook, photographs, submissions
+from kdutils.book.course import answers, assignments, gradebook, photographs, rosters, submissions
 from kdutils.book.course.gradebook import Course
 from kdutils.book.course.rosters import Roster
 from kdutils.book.course.submissions import Submission
@@ -139,7 +139,13 @@ def _own_parameters(
     roster: Roster | None, given: Mapping[str, object], root: Path
 ) -> dict[str, dict[str, dict[str, object]]]:
     """Student -> assignment -> the parameters there, checked."""
-    return {student: assignments.checked({**given, **own}, root) for student, own in (roster or {}).items()}
+    checked = {}
+    for student, own in (roster or {}).items():
+        try:
+            checked[student] = assignments.checked({**given, **own}, root)
+        except UserError as error:
+            raise UserError(f"the roster's row of {student}: {error}") from error
+    return checked
 
 
 def _each_with_its_own(
@@ -147,8 +153,9 @@ def _each_with_its_own(
 ) -> Iterator[tuple[Submission, "Runner"]]:
     """Each submission, with a runner that has its student's parameters."""
     for submission in found:
-        own = values.get(submission.student, {}).get(submission.assignment, {})
-        trouble = ("not on the roster",) if values and submission.student not in values else ()
+        student = rosters.listed(submission.student, values)
+        own = values.get(student, {}).get(submission.assignment, {})
+        trouble = ("not on the roster",) if values and student not in values else ()
         yield replace(submission, trouble=submission.trouble + trouble), replace(runner, values=own)
 
 

@@ -11,6 +11,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,14 @@ MOODLE_NAMES = ("Identifier", "Full name", "Email address", "ID number", "Userna
 CANVAS_NAMES = ("Student", "ID", "SIS User ID", "SIS Login ID")
 WHO = MOODLE_NAMES + CANVAS_NAMES  # columns that tell whose row it is
 POSSIBLE = "Points Possible"
+
+
+@dataclass(frozen=True)
+class Worksheet:
+    """A platform's own table, and in which column each assignment's points go."""
+
+    table: pd.DataFrame
+    places: dict[str, str]
 
 
 def of_folder(name: str) -> str:
@@ -52,6 +61,7 @@ def folder(path: Path) -> Iterator[Path]:
                 if sum(each.file_size for each in members) > LARGEST:
                     raise UserError(f"{path} unpacks to more than {LARGEST:,} bytes; unpack yourself what you trust")
                 for member in members:
+                    member.filename = member.filename.replace("\\", "/")  # as some programs on Windows pack
                     archive.extract(member, place)  # which leaves out "..", drives and the like
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
             raise UserError(f"{path} is no folder and cannot be unpacked as a zip file: {error}") from error
@@ -63,36 +73,41 @@ def read_table(path: Path, what: str) -> pd.DataFrame:
     try:
         with open_regular(path) as stream:
             text = stream.read(LARGEST).decode("utf-8-sig")
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        head = text.partition("\n")[0]
+        separator = ";" if head.count(";") > head.count(",") else ","  # Excel's, by the country
+        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
         if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first cells for names of rows
             raise ValueError("a row has more cells than there are columns")
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read {what} {path}: it is not in UTF-8; save it as *CSV UTF-8*") from error
     except (OSError, ValueError) as error:
         said = str(error).strip().splitlines()[0]
         raise UserError(f"cannot read {what} {path} as a CSV file: {said}") from error
     return table
 
 
-def read_worksheet(path: Path, assignments: Collection[str]) -> pd.DataFrame:
+def read_worksheet(path: Path, assignments: Collection[str], handed_in: Collection[str]) -> Worksheet:
     """A platform's table, checked before the work; UserError if it has no student or no place for points."""
-    sheet = read_table(path, "the worksheet")
-    if not set(WHO) & set(sheet) or not _places(sheet, path, assignments):
+    table = read_table(path, "the worksheet")
+    places = _places(table, path, assignments, handed_in)
+    if not set(WHO) & set(table) or not places:
         raise UserError(
-            f"{path} is neither a grading worksheet of Moodle, with the columns Identifier and Grade and an "
-            f"assignment's name in its file name, nor a gradebook of Canvas, with a column for one of "
-            f"{', '.join(assignments)}"
+            f"{path} is neither a grading worksheet of Moodle, with the English columns Identifier and Grade and, "
+            f"where several assignments were handed in, the name of its own in its file name, nor a gradebook of "
+            f"Canvas, with a column for one of {', '.join(assignments)}"
         )
-    return sheet
+    return Worksheet(table, places)
 
 
-def fill(sheet: pd.DataFrame, path: Path, table: pd.DataFrame, copy: Path) -> str:
-    """Write a copy of the worksheet at `path` with the points of `table` (of `grading.grade`); return what is left.
+def fill(worksheet: Worksheet, table: pd.DataFrame, copy: Path) -> str:
+    """Write a copy of the worksheet with the points of `table` (of `grading.grade`); return what is left, in words.
 
     Points are scaled to the most that the platform gives. What is not graded in full, or not to be matched with one
     student, stays as it was.
     """
-    sheet, filled, waiting = sheet.copy(), 0, 0
+    sheet, filled, waiting = worksheet.table.copy(), 0, 0
     graded = table.dropna(subset=["max_points"])
-    for assignment, column in _places(sheet, path, graded["assignment"].unique()).items():
+    for assignment, column in worksheet.places.items():
         most = _most(sheet, column)
         for row in graded[graded["assignment"] == assignment].itertuples():
             match = [place for place, line in sheet.iterrows() if _is(row.student, line)]
@@ -107,18 +122,20 @@ def fill(sheet: pd.DataFrame, path: Path, table: pd.DataFrame, copy: Path) -> st
     return f"{said}; {len(graded) - filled - waiting} have no place there"
 
 
-def _places(sheet: pd.DataFrame, path: Path, assignments: Collection[str]) -> dict[str, str]:
+def _places(
+    sheet: pd.DataFrame, path: Path, assignments: Collection[str], handed_in: Collection[str]
+) -> dict[str, str]:
     """Assignment -> the column for its points."""
     if {"Identifier", "Grade"} <= set(sheet):
-        named = [name for name in assignments if name in path.name]
+        named = [name for name in assignments if name in path.name] or list(handed_in)
         return {named[0]: "Grade"} if len(named) == 1 else {}
     return {name: column for name in assignments for column in sheet if re.match(rf"{re.escape(name)}(?!\w)", column)}
 
 
 def _most(sheet: pd.DataFrame, column: str) -> dict[int, float]:
     """Row -> the most points that the platform gives; empty if it does not say."""
-    if "Maximum Grade" in sheet:
-        return pd.to_numeric(sheet["Maximum Grade"], errors="coerce").dropna().to_dict()
+    for maximum in {"Maximum grade", "Maximum Grade"} & set(sheet):  # Moodle's; the second in old versions
+        return pd.to_numeric(sheet[maximum], errors="coerce").dropna().to_dict()
     possible = sheet.index[sheet.get("Student", pd.Series("", sheet.index)).str.strip() == POSSIBLE]
     points = pd.to_numeric(sheet.loc[possible, column], errors="coerce").dropna()
     return dict.fromkeys(sheet.index, points.iloc[0]) if len(points) else {}

@@ -1,6 +1,8 @@
 """A class list: parameters of each student's own, so that no two have the same tables and figures to write about."""
 
 import hashlib
+import re
+from collections.abc import Collection
 from pathlib import Path
 
 from kdutils.book.course.platforms import read_table
@@ -28,6 +30,11 @@ def read(path: Path) -> Roster:
         raise UserError(f"{path}: {twice.iloc[0]!r} stands there twice")
     rows = table.set_index("student").to_dict("index")
     return {student: row or {"seed": str(_seed(student))} for student, row in rows.items()}
+
+
+def listed(student: str, roster: Collection[str]) -> str:
+    """The name by which a student stands on the roster: as it is, or without the number that a platform puts to it."""
+    return student if student in roster else re.sub(r"_\d+$", "", student)
 
 
 def _seed(student: str) -> int:

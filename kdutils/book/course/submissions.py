@@ -71,7 +71,8 @@ def _files(folder: Path) -> Iterable[tuple[str, Path]]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    """What lies in a folder, without hidden files and what macOS adds when it packs."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
 
 
 def _meant(student: str, path: Path, names: Collection[str]) -> Submission:
@@ -89,7 +90,7 @@ def _meant(student: str, path: Path, names: Collection[str]) -> Submission:
     elif not stem:
         why = f"{path.name} is not a notebook's name; expected ASSIGNMENT.ipynb"
     elif len(inside) != 1:
-        why = f"no assignment is named {stem}; there are {', '.join(names)}"
+        why = f"no assignment is named {stem}; rename the file to one of {', '.join(names)}"
     else:
         why = "" if path.name == f"{inside[0]}.ipynb" else f"handed in as {path.name}"
         return Submission(shown(student), safe(student), inside[0], path, (shown(why),) if why else ())

@@ -32,9 +32,9 @@ def graded(*rows: tuple[str, str, float, str]) -> pd.DataFrame:
 def filled(path: Path, content: str, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """A worksheet as it was and with the points of `table`, and what is said of it."""
     path.write_text(content, encoding="utf-8")
-    sheet = platforms.read_worksheet(path, NAMES)
-    said = platforms.fill(sheet, path, table, path.with_name("copy.csv"))
-    return sheet, pd.read_csv(path.with_name("copy.csv"), dtype=str, keep_default_na=False), said
+    worksheet = platforms.read_worksheet(path, NAMES, set(table["assignment"]))
+    said = platforms.fill(worksheet, table, path.with_name("copy.csv"))
+    return worksheet.table, pd.read_csv(path.with_name("copy.csv"), dtype=str, keep_default_na=False), said
 
 
 def packed(path: Path, *names: str) -> Path:
@@ -52,6 +52,7 @@ def packed(path: Path, *names: str) -> Path:
         ["Ada Lovelace_1234_assignsubmission_file_01_proposition.ipynb"],
         ["Ada Lovelace_1234_56789_01_proposition.ipynb"],
         ["Ada Lovelace_LATE_1234_56789_01_proposition-2.ipynb"],
+        ["Ada Lovelace_1234_assignsubmission_file\\01_proposition.ipynb", "__MACOSX\\._01_proposition.ipynb"],
     ],
 )
 def test_a_platform_s_zip_file_gives_the_student_with_the_number(tmp_path: Path, names: list[str]) -> None:
@@ -98,6 +99,27 @@ def test_a_moodle_worksheet_gets_scaled_points_by_number_and_keeps_the_rest(tmp_
     assert said.startswith("1 grades filled in; 1 wait")
 
 
+@pytest.mark.parametrize("maximum", ["Maximum Grade", "Maximum grade"])
+def test_a_moodle_worksheet_of_any_name_is_of_the_one_assignment_that_was_handed_in(
+    tmp_path: Path, maximum: str
+) -> None:
+    table = graded(("Grace Hopper_1236", "01_proposition", 11, ""))
+    content = MOODLE.replace("Maximum Grade", maximum)
+    _, after, _ = filled(tmp_path / "Grades-KD-Homework 1-99.csv", content, table)
+    assert after["Grade"].tolist() == ["", "", "50"]
+    _, after, _ = filled(tmp_path / "Grades-KD-02_t_stddev-99.csv", content, table)
+    assert after["Grade"].tolist() == ["", "", "7"], "another assignment's worksheet"
+
+
+def test_tables_with_semicolons_are_read_and_other_encodings_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("student;seed\r\nLovelace, Ada;1\r\n", encoding="utf-8-sig")
+    assert platforms.read_table(path, "the roster").to_dict("list") == {"student": ["Lovelace, Ada"], "seed": ["1"]}
+    path.write_text("student\nMüller\n", encoding="latin-1")
+    with pytest.raises(UserError, match=r"cannot read the roster .* save it as \*CSV UTF-8\*"):
+        platforms.read_table(path, "the roster")
+
+
 def test_a_canvas_gradebook_gets_the_points_of_every_assignment(tmp_path: Path) -> None:
     table = graded(
         ("lovelaceada_1234", "01_proposition", 11, ""),
@@ -118,9 +140,9 @@ def test_a_canvas_gradebook_gets_the_points_of_every_assignment(tmp_path: Path) 
 def test_a_table_of_another_kind_is_refused_before_the_work(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match="worksheet"):
-        platforms.read_worksheet(tmp_path / name, NAMES)
+        platforms.read_worksheet(tmp_path / name, NAMES, NAMES)
     with pytest.raises(UserError, match="cannot read the worksheet"):
-        platforms.read_worksheet(tmp_path / "missing.csv", NAMES)
+        platforms.read_worksheet(tmp_path / "missing.csv", NAMES, NAMES)
 
 
 def test_the_command_takes_the_zip_file_and_writes_a_copy_of_the_worksheet(tmp_path: Path, monkeypatch) -> None:

@@ -27,6 +27,13 @@ def test_names_alone_give_each_a_seed_that_does_not_depend_on_the_others(tmp_pat
     assert rosters.read(roster(tmp_path, "student\ngrace\n"))["grace"] == read["grace"]
 
 
+def test_a_student_is_listed_with_or_without_the_platform_s_number() -> None:
+    roster = ["Ada Lovelace", "Grace Hopper_1906", "team_1"]
+    given = ["Ada Lovelace_1815", "Grace Hopper_1906", "Ada Lovelace", "team_1", "team_2", "alan"]
+    listed = ["Ada Lovelace", "Grace Hopper_1906", "Ada Lovelace", "team_1"]
+    assert [name for name in (rosters.listed(each, roster) for each in given) if name in roster] == listed
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -63,7 +70,7 @@ def test_each_student_is_handed_their_own_parameters_over_the_given_ones(root: P
     assert parameter_cell(written[0]).startswith("start: int = 5  #")
     assert parameter_cell(written[1]).startswith("start: int = 9  #")
     assert all("seed: int = 4  #" in parameter_cell(path) for path in written)
-    with pytest.raises(UserError, match="no assignment has a parameter 'begin'"):
+    with pytest.raises(UserError, match="the roster's row of ada: no assignment has a parameter 'begin'"):
         grading.student_versions(tmp_path, {}, root, {"ada": {"begin": "5"}})
 
 

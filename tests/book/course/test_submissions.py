@@ -46,7 +46,10 @@ def test_a_name_that_means_one_thing_is_taken_for_it(tmp_path: Path, name: str, 
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("ada/proposition.ipynb", "no assignment is named proposition; there are 01_proposition, 02_t_stddev"),
+        (
+            "ada/proposition.ipynb",
+            "no assignment is named proposition; rename the file to one of 01_proposition, 02_t_stddev",
+        ),
         ("ada/101_proposition.ipynb", "no assignment is named 101_proposition"),
         ("ada/01_proposition and 02_t_stddev.ipynb", "no assignment is named"),
         ("ada/01_proposition.txt", "01_proposition.txt is not a notebook's name"),
@@ -99,7 +102,9 @@ def test_every_student_has_a_folder_of_their_own_whatever_the_name(tmp_path: Pat
 
 
 def test_hidden_files_are_passed_over_and_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    (only,) = handed_in(tmp_path, ".DS_Store", "ada/.DS_Store", "ada/01_proposition.ipynb")
+    (only,) = handed_in(
+        tmp_path, ".DS_Store", "ada/.DS_Store", "__MACOSX/ada/._01_proposition.ipynb", "ada/01_proposition.ipynb"
+    )
     assert only.student == "ada"
     for folder in (tmp_path / "missing", tmp_path / "ada" / "empty"):
         with pytest.raises(UserError, match=r"no submission in .*; expected .*/STUDENT/ASSIGNMENT.ipynb"):
