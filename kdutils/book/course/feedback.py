@@ -42,10 +42,13 @@ SAFE = {
 }
 
 
-def write(folder: Path, submission: Submission, trouble: list[str], target: Path) -> None:
-    """Write the page of a submission that was graded in the course `folder`, with the points of its gradebook."""
+def write(folder: Path, submission: Submission, trouble: list[str], left: str, target: Path) -> None:
+    """Write the page of a submission that was graded in the course `folder`, with the points of its gradebook.
+
+    `left`: the written answers that no one has graded yet, so that their zeros are not taken for points.
+    """
     course = Course(folder)
-    steps = [GetGrades, partial(_tell, trouble), CSSHTMLHeaderPreprocessor]
+    steps = [GetGrades, partial(_tell, trouble, left), CSSHTMLHeaderPreprocessor]
     options = Config({"GenerateFeedback": {"preprocessors": steps}, "HTMLExporter": SAFE})
     course.convert(GenerateFeedback, submission.assignment, submission.folder, options)
     html = course.place("feedback", submission, ".html").read_text(encoding="utf-8")
@@ -59,8 +62,10 @@ def safe_markdown(context: Context, source: str) -> str:
     return clean_html(MarkdownWithMath(renderer=renderer).render(source))
 
 
-def _tell(trouble: list[str], notebook: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-    """Put what was wrong in front of the notebook."""
+def _tell(trouble: list[str], left: str, notebook: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+    """Put what was wrong, and what is not graded yet, in front of the notebook."""
+    if left:
+        notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"**Not graded yet, and 0 in the score:** {left}"))
     if trouble:
         lines = ["- " + re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", line) for line in trouble]
         text = "\n".join(["**What was wrong with this file**", "", *lines])

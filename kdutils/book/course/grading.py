@@ -247,7 +247,8 @@ def _page(course: Course, submission: Submission, row: dict[str, object], troubl
     """The student's page, with the points and comments that the gradebook has now; a bare one if that fails."""
     target = out / "feedback" / submission.plain_folder / f"{submission.assignment}.html"
     with _told(trouble, "no page could be made"):
-        processes.within(PAGE_SECONDS, feedback.write, course.folder, submission, trouble, target)
+        left = row["left_to_grade"]
+        processes.within(PAGE_SECONDS, feedback.write, course.folder, submission, trouble, left, target)
         return
     with _told(trouble, "no page could be written"):
         words = {"trouble": "; ".join(trouble)} | row

@@ -20,7 +20,8 @@ from kdutils._files import open_regular, write_text
 from kdutils.errors import UserError
 
 MOODLE = re.compile(r"(.+_\d+)_assignsubmission_(?:file|onlinetext)_?.*")
-CANVAS = re.compile(r"(.+?)(?:_LATE)?_(\d{3,})_\d{3,}(?:_-\d+)?")  # the last: handed in again
+CANVAS = re.compile(r"(.+?)(?:_LATE)?_(\d{3,})_\d{3,}(?:_(?:-\d+)+)?")  # the last: handed in again
+ANY_CANVAS = re.compile(r"(.+?)(?:_LATE)?_(\d{3,})_\d{3,}_.+")
 LARGEST = 2 * 10**9  # bytes of a class's notebooks, unpacked
 MOODLE_NAMES = ("Identifier", "Full name", "Email address", "ID number", "Username")
 CANVAS_NAMES = ("Student", "ID", "SIS User ID", "SIS Login ID")
@@ -46,6 +47,13 @@ def of_file(name: str) -> str:
     """The student whom a file is of, by what its name holds besides the assignment's."""
     found = CANVAS.fullmatch(name)
     return f"{found[1]}_{found[2]}" if found else of_folder(name)
+
+
+def of_any_file(name: str) -> str:
+    """The student whom a platform names in front of a file's own name, whatever that is; empty if there is none."""
+    found = ANY_CANVAS.fullmatch(name)
+    student = f"{found[1]}_{found[2]}" if found else of_folder(name)
+    return student if student != name else ""
 
 
 @contextlib.contextmanager

@@ -85,12 +85,13 @@ def _meant(student: str, path: Path, names: Collection[str]) -> Submission:
     if len(inside) == 1 and not student:
         place = _place(inside[0], stem)
         student = platforms.of_file(COPY.sub("", stem[: place.start()] + stem[place.end() :]).strip("_- "))
+    student = student or platforms.of_any_file(path.stem)
     if not student:
         why = f"{path.name} names no student; expected STUDENT/ASSIGNMENT.ipynb"
     elif not stem:
         why = f"{path.name} is not a notebook's name; expected ASSIGNMENT.ipynb"
     elif len(inside) != 1:
-        why = f"no assignment is named {stem}; rename the file to one of {', '.join(names)}"
+        why = f"no assignment is named {stem}; put one of {', '.join(names)} into the file's name"
     else:
         why = "" if path.name == f"{inside[0]}.ipynb" else f"handed in as {path.name}"
         return Submission(shown(student), safe(student), inside[0], path, (shown(why),) if why else ())

@@ -115,7 +115,7 @@ def test_every_submission_gets_what_it_earned(
 def test_what_cannot_be_graded_has_a_row_with_the_reason(table: pd.DataFrame, folder: Path) -> None:
     assert len(table) == len(list(folder.iterdir()))
     assert table.loc["of another name"].points == 0
-    assert "no assignment is named sum; there are sums" in table.loc["of another name"].trouble
+    assert "no assignment is named sum; put one of sums into the file's name" in table.loc["of another name"].trouble
     assert "sums.txt is not a notebook's name" in table.loc["text"].trouble
 
 
@@ -129,6 +129,7 @@ def test_each_student_has_a_page_and_the_table_is_a_file(table: pd.DataFrame, ro
     for student in ("reference", "exit", "no cells [1]", "not a notebook"):
         page = (root / "grades" / "feedback" / student / "sums.html").read_text(encoding="utf8")
         assert f"Score: {table.loc[student].points} / 7.0" in page
+        assert ("Not graded yet" in page) == bool(table.loc[student].left_to_grade)
     assert "ended the kernel" in (root / "grades" / "feedback" / "exit" / "sums.html").read_text(encoding="utf8")
     again = pd.read_csv(root / "grades" / "grades.csv").set_index("student")
     assert list(again.points) == list(table.points)

@@ -35,6 +35,7 @@ def handed_in(folder: Path, *paths: str | bytes) -> list[submissions.Submission]
         ("ada_01_proposition (1).ipynb", "ada"),
         ("01_proposition-ada lovelace-Copy1.ipynb", "ada lovelace"),
         ("lovelaceada_123_4567_01_proposition.ipynb", "lovelaceada_123"),
+        ("lovelaceada_LATE_123_4567_01_proposition-1-2.ipynb", "lovelaceada_123"),
     ],
 )
 def test_a_name_that_means_one_thing_is_taken_for_it(tmp_path: Path, name: str, student: str) -> None:
@@ -48,7 +49,7 @@ def test_a_name_that_means_one_thing_is_taken_for_it(tmp_path: Path, name: str, 
     [
         (
             "ada/proposition.ipynb",
-            "no assignment is named proposition; rename the file to one of 01_proposition, 02_t_stddev",
+            "no assignment is named proposition; put one of 01_proposition, 02_t_stddev into the file's name",
         ),
         ("ada/101_proposition.ipynb", "no assignment is named 101_proposition"),
         ("ada/01_proposition and 02_t_stddev.ipynb", "no assignment is named"),
@@ -64,6 +65,22 @@ def test_what_can_mean_nothing_or_several_things_is_refused_with_the_reason(
     (only,) = handed_in(tmp_path, name)
     assert submissions.find(tmp_path, NAMES)[0] == []
     assert only.trouble[0].startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("name", "student"),
+    [
+        ("lovelaceada_123_4567_homework.ipynb", "lovelaceada_123"),
+        ("lovelaceada_LATE_123_4567_scan.pdf", "lovelaceada_123"),
+        ("Ada Lovelace_12_assignsubmission_file_homework.ipynb", "Ada Lovelace_12"),
+        ("homework_1.ipynb", "(nobody)"),
+    ],
+)
+def test_a_file_of_a_platform_that_cannot_be_graded_has_its_student_all_the_same(
+    tmp_path: Path, name: str, student: str
+) -> None:
+    (only,) = handed_in(tmp_path, name)
+    assert (only.student, only.gradable) == (student, False)
 
 
 def test_of_several_files_for_one_assignment_the_right_name_counts_or_none(tmp_path: Path) -> None:
