@@ -92,10 +92,11 @@ def grade(
     given = read_parameters(context.args)
     if worksheet and os.path.realpath(worksheet) == os.path.realpath(out / worksheet.name):  # resolve() stops at loops
         raise UserError(f"{worksheet} lies where its copy with the points goes; move it out of {out}")
-    names = list(assignments.variants(given))
     with platforms.folder(submissions) as folder:
-        handed_in = {each.assignment for each in find(folder, names)[0]}
-        sheet = platforms.read_worksheet(worksheet, names, handed_in) if worksheet else None
+        if worksheet:
+            names = list(assignments.variants(given))
+            handed_in = {each.assignment for each in find(folder, names)[0]}
+            sheet = platforms.read_worksheet(worksheet, names, handed_in)
         table = grading.grade(folder, out, given, cell_seconds, notebook_seconds, typer.echo, roster=students)
     typer.echo(printed(table[["student", "assignment", "points", "max_points", "left_to_grade"]].fillna("")))
     for row in table[table["trouble"] != ""].itertuples():
