@@ -51,8 +51,7 @@ def state(runs: pd.DataFrame) -> str:
 def judged(runs: pd.DataFrame) -> dict[str, Finding]:
     """What the seeds that have all six schemes say of the three claims."""
     losses = pick_what.by_seed(runs)
-    runs = runs[runs["seed"].isin(losses.index)]
-    found = pick_what.against_chance(runs)
+    found = pick_what.against_chance(runs[runs["seed"].isin(losses.index)])
     words = rules.from_tests({name: tuple(found.loc[name, ["saved", "p"]]) for name in SCORES})
     says = {
         "pick-beats-chance": words[SCORES[0]],
