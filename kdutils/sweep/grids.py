@@ -16,7 +16,7 @@ def grid(**lists: Any) -> list[RunSpec]:
     """All combinations of the fields of RunSpec that are given, as values or as lists of values; the last varies first.
 
     `pair="resnet56/resnet20"` (or a list of such) names teacher and student together. `{teacher}` in
-    `teacher_weights` stands for the teacher's name.
+    `teacher_weights` stands for the teacher's name; a run without a teacher then has no such weights.
     """
     axes = {name: _axis(name, values) for name, values in lists.items()}
     if (runs := math.prod(len(values) for values in axes.values())) > LARGEST:
@@ -46,6 +46,7 @@ def _spec(values: dict[str, Any]) -> RunSpec:
         values["teacher"], _, values["student"] = pair.partition("/")
     if "student" not in values:
         raise UserError("name at least one student, or a pair teacher/student")
-    if isinstance(weights := values.get("teacher_weights"), str | Path):
-        values["teacher_weights"] = str(weights).replace("{teacher}", str(values.get("teacher", "")))
+    weights, teacher = values.get("teacher_weights"), values.get("teacher")
+    if isinstance(weights, str | Path) and "{teacher}" in str(weights):
+        values["teacher_weights"] = str(weights).replace("{teacher}", str(teacher)) if teacher else ""
     return RunSpec(**values)

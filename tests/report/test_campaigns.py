@@ -34,6 +34,12 @@ def test_a_file_holds_as_many_different_runs_as_its_row_says(path, tmp_path):
     assert len({spec.key() for spec in specs(path, **given)}) == row.runs
 
 
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("few_*.toml")), ids=lambda path: path.stem)
+def test_a_file_of_weights_per_teacher_is_named_for_runs_with_a_teacher_only(path):
+    asked = specs(path, data_dir=["images"], teacher_weights=["{teacher}.pth"])
+    assert [spec.teacher_weights for spec in asked] == [spec.teacher and f"{spec.teacher}.pth" for spec in asked]
+
+
 def test_table_1_asks_for_three_runs_of_every_cell_that_is_distilled():
     cells = paper.table(1)
     cells = cells[cells["method"] != "ce"]
