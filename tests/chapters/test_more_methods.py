@@ -28,6 +28,24 @@ def test_gains_are_paired_by_method_and_seed() -> None:
     assert found["loss_gain"].tolist() == pytest.approx([0.05, -0.01, 0.08])
 
 
+def test_the_table_has_the_interval_over_seeds_and_holms_p() -> None:
+    gained = pd.DataFrame(
+        {
+            "method": ["at"] * 3 + ["sp"] * 3 + ["vid"],
+            "accuracy_gain": [1.0, 1.5, 2.5, -1.0, 2.0, 0.5, 3.0],
+            "loss_gain": [0.1, 0.2, 0.3, 0.0, 0.0, 0.3, 0.5],
+        }
+    )
+    shown, tests = more_methods.gain_table(gained), [ttest_1samp(gained["accuracy_gain"][:3], 0)]
+    tests.append(ttest_1samp(gained["accuracy_gain"][3:6], 0))
+    low, high = tests[0].confidence_interval()
+    assert shown.loc["AT", ["95 % from", "to"]].tolist() == [f"{low:.2f}", f"{high:.2f}"]
+    assert shown.loc["AT", "p (Holm)"] == f"{2 * tests[0].pvalue:.3f}"
+    assert shown.loc["SP", "p (Holm)"] == f"{tests[1].pvalue:.3f}"
+    assert shown.loc["VID"].tolist() == [1, "3.00", "–", "–", "–", "0.500"]
+    assert shown["test loss saved (nats)"].tolist() == ["0.200", "0.100", "0.500"]
+
+
 def test_published_gains_and_intervals() -> None:
     frame = more_methods.published()
     assert len(frame) == 14
