@@ -68,7 +68,7 @@ ADVICE = {
         Advice(
             "You could pick by what the student says as well.",
             "pick-asks-student",
-            "Any of the three scores may take the place of the teacher's entropy, for one forward pass more per step.",
+            "Look there which of the three scores beat a random half; each costs one forward pass more per step.",
             "Do not: a random half does as well or better.",
             "Pick by the teacher's entropy, which costs one forward pass less per step.",
         ),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from kdutils import augment, plots, stats
+from kdutils import plots, stats
 from kdutils.chapters import unseen
 from kdutils.report import recorded_runs, tables
 from kdutils.runs import NO_SCHEME, RunSpec, run
@@ -96,7 +96,8 @@ def changes(runs: pd.DataFrame, base: str = "identity") -> pd.DataFrame:
         for name in (NO_SCHEME, *unseen.ALL)
         if name != base and ("test_loss", name) in wide and ("test_loss", base) in wide
     }
-    shown = pd.DataFrame.from_dict(rows, "index", columns=list(NUMBERS)).rename(index=label, columns=NUMBERS)
+    found = pd.DataFrame.from_dict(rows, "index", columns=list(NUMBERS))
+    shown = found.rename(index=tables.scheme_label, columns=NUMBERS)
     return shown[(shown != "–").any(axis=1)].rename_axis(columns="scheme")
 
 
@@ -111,15 +112,10 @@ def _change(wide: pd.DataFrame, number: str, scheme: str, base: str) -> str:
     return f"{test.mean:+.2f} ({test.low:+.2f} to {test.high:+.2f})"
 
 
-def label(scheme: str) -> str:
-    """A scheme as readers see it, also where there is none."""
-    return "x alone" if scheme == NO_SCHEME else augment.label(scheme)
-
-
 def table(runs: pd.DataFrame, seeds: int = unseen.SEEDS) -> pd.DataFrame:
     """`means` as a reader wants it, the lowest test loss first."""
     found = means(runs, seeds).sort_values("test_loss")
-    shown = found.rename(index=label).rename_axis("scheme")
+    shown = found.rename(index=tables.scheme_label).rename_axis("scheme")
     names = {name: tables.LABELS[name] for name in ("scheme", "test_loss", "test_accuracy")}
     digits = dict.fromkeys(("test_accuracy", "agreement", "ece"), 2)
     return tables.table(shown, {**names, **NUMBERS}, digits)
@@ -154,7 +150,8 @@ def chart(found: pd.DataFrame) -> plots.Chart:
     panels = {"test_loss": "test loss (nats)", "agreement": NUMBERS["agreement"], "ece": NUMBERS["ece"]}
     axes = drawing.subplots(1, len(panels), sharey=True)
     for ax, (number, name) in zip(axes, panels.items(), strict=True):
-        ax.plot(rows[number], rows["scheme"].map(label), "o", ms=7, color=plots.COLOURS[0], mec=plots.PANEL)
+        names = rows["scheme"].map(tables.scheme_label)
+        ax.plot(rows[number], names, "o", ms=7, color=plots.COLOURS[0], mec=plots.PANEL)
         ax.set_xlabel(name)
         ax.margins(x=0.1)
         ax.locator_params(axis="x", nbins=3)

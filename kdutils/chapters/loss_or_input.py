@@ -10,7 +10,6 @@ import pandas as pd
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from kdutils import augment
 from kdutils.report import recorded_runs, tables
 from kdutils.runs import NO_SCHEME
 
@@ -38,8 +37,7 @@ def table(runs: pd.DataFrame) -> pd.DataFrame:
     means = runs.pivot_table(
         index="method", columns="scheme", values="test_accuracy", margins=True, margins_name="mean", sort=False
     )
-    labels = {name: "x alone" if name == NO_SCHEME else augment.label(name) for name in runs["scheme"].unique()}
-    shown = means.rename(columns=labels, index=lambda name: name.upper() if name != "mean" else name)
+    shown = means.rename(columns=tables.scheme_label, index=lambda name: name.upper() if name != "mean" else name)
     return shown.map("{:.2f}".format).rename_axis(index=None, columns="loss")
 
 

@@ -26,19 +26,9 @@ def verdicts(live: pd.DataFrame, dataset: str, size: str) -> list[Verdict]:
         found = {name: report.awaited(WHAT, TESTS[name], state(runs)) for name in TESTS}
     else:
         found = judged(whole, state(runs))
-    this_run = Finding(
-        by=report.kind_of(dataset),
-        says="cannot tell",
-        numbers=f"this run: {ranges(live)}",
-        n=f"{live['seed'].nunique()} seed{'s' * (live['seed'].nunique() != 1)}",
-        size=size,
-        short_of="a description",
-        test=TESTS["input-before-loss"],
-    )
-    return [
-        report.verdict_on(name, finding, *([this_run] if name == "input-before-loss" else []))
-        for name, finding in found.items()
-    ]
+    this_run = report.described(dataset, ranges(live), live["seed"].nunique(), size, TESTS["input-before-loss"])
+    beside = {"input-before-loss": [this_run]}
+    return [report.verdict_on(name, finding, *beside.get(name, [])) for name, finding in found.items()]
 
 
 def state(runs: pd.DataFrame) -> str:

@@ -87,8 +87,8 @@ def shared(scores: pd.DataFrame) -> pd.DataFrame:
 
 def shared_table(common: pd.DataFrame) -> pd.DataFrame:
     """`shared` as a reader wants it."""
-    labels = {name: augment.label(name) for name in common}
-    return common.map("{:.0%}".format).rename(index=labels, columns=labels).rename_axis(index=None, columns="picked by")
+    shown = common.map("{:.0%}".format).rename(index=augment.label, columns=augment.label)
+    return shown.rename_axis(index=None, columns="picked by")
 
 
 def shared_in_words(common: pd.DataFrame) -> str:

@@ -28,19 +28,10 @@ def verdicts(live: pd.DataFrame, dataset: str, size: str) -> list[Verdict]:
     else:
         found = judged(runs)
     by_scheme = live.groupby("scheme")["test_loss"].mean()
-    this_run = Finding(
-        by=report.kind_of(dataset),
-        says="cannot tell",
-        numbers=f"this run: the teacher's entropy saves {by_scheme[CHANCE] - by_scheme[SCORES[0]]:.3f} nats",
-        n=f"{live['seed'].nunique()} seed{'s' * (live['seed'].nunique() != 1)}",
-        size=size,
-        short_of="a description",
-        test=TESTS["pick-beats-chance"],
-    )
-    return [
-        report.verdict_on(name, finding, *([this_run] if name == "pick-beats-chance" else []))
-        for name, finding in found.items()
-    ]
+    numbers = f"the teacher's entropy saves {by_scheme[CHANCE] - by_scheme[SCORES[0]]:.3f} nats"
+    this_run = report.described(dataset, numbers, live["seed"].nunique(), size, TESTS["pick-beats-chance"])
+    beside = {"pick-beats-chance": [this_run]}
+    return [report.verdict_on(name, finding, *beside.get(name, [])) for name, finding in found.items()]
 
 
 def state(runs: pd.DataFrame) -> str:

@@ -6,9 +6,9 @@ from itertools import combinations, pairwise
 import pandas as pd
 import scipy
 
+from kdutils import augment
 from kdutils.metrics.ranking import Ranking
 from kdutils.metrics.running_stats import GROUPS
-from kdutils.paper import SCHEME_LABELS
 from kdutils.stats import holm
 
 HOPELESS = 100  # times the steps so far: differences that would take more are called a tie
@@ -65,7 +65,7 @@ def in_words(table: pd.DataFrame) -> str:
 
 
 def _sentence(row: tuple) -> str:
-    first, second = (SCHEME_LABELS.get(name, name) for name in (row.better, row.worse))
+    first, second = map(augment.label, (row.better, row.worse))
     if row.apart:
         return f"{first} is better than {second}."
     if math.isinf(row.more_steps):

@@ -1,7 +1,17 @@
 """What chapters conclude (`Verdict`), the recorded runs that they rest on, and the scoreboard of all claims."""
 
 from kdutils.report import campaigns, recorded_runs, rules, sizes
-from kdutils.report.evidence import EVIDENCE, EVIDENCE_LABELS, SIGNS, Evidence, Finding, awaited, deciding, kind_of
+from kdutils.report.evidence import (
+    EVIDENCE,
+    EVIDENCE_LABELS,
+    SIGNS,
+    Evidence,
+    Finding,
+    awaited,
+    deciding,
+    described,
+    kind_of,
+)
 from kdutils.report.recorded_runs import (
     check_name,
     provenance,
@@ -42,6 +52,7 @@ __all__ = [
     "check_name",
     "counts",
     "deciding",
+    "described",
     "kind_of",
     "later_markdown",
     "matrix",

@@ -57,6 +57,12 @@ def deciding(findings: Sequence[Finding]) -> Finding | None:
     return next((found for found in together if found.says != "cannot tell"), together[0] if together else None)
 
 
+def described(dataset: str, numbers: str, seeds: int, size: str, test: str) -> Finding:
+    """What this run's students on `dataset` show beside a recorded study: a description, which decides nothing."""
+    rests = {"n": f"{seeds} seed{'s' * (seeds != 1)}", "size": size, "short_of": "a description"}
+    return Finding(by=kind_of(dataset), says="cannot tell", numbers=f"this run: {numbers}", test=test, **rests)
+
+
 def may_decide(found: Finding) -> bool:
     """Whether a finding looked, is not of digits, and does not fall short of the claim."""
     return found.by != "digits" and not found.short_of and found.says != "not tested"

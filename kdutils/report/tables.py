@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from kdutils import augment
+from kdutils.runs import NO_SCHEME
 
 LABELS = {
     "scheme": "scheme",
@@ -72,10 +73,15 @@ def table(
             places = digits if isinstance(digits, int) else digits.get(name, 3)
             shown[name] = [_number(value, places, is_p=name == "p" or name.endswith("_p")) for value in shown[name]]
     if "scheme" in shown:
-        shown["scheme"] = ["x alone" if name == "none" else augment.label(name) for name in shown["scheme"]]
+        shown["scheme"] = shown["scheme"].map(scheme_label)
     shown = shown.replace({"dataset": DATASETS})
     first, *_ = names
     return shown.set_index(first).rename(columns=names).rename_axis(index=None, columns=names[first])
+
+
+def scheme_label(scheme: str) -> str:
+    """The printed name of a scheme, or of there being none."""
+    return "x alone" if scheme == NO_SCHEME else augment.label(scheme)
 
 
 def nothing_yet(state: str) -> pd.DataFrame:

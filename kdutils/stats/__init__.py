@@ -1,7 +1,7 @@
 """The statistics behind every verdict: correlations, paired tests, intervals and the standard error of T. stddev.
 
 A thin layer over scipy and statsmodels that gives named numbers and refuses what has no answer. `import scipy` alone
-brings `scipy.stats` when it is first used: it takes as long to load as a third of torch, and runs need none of it.
+brings `scipy.stats` when it is first used, which is slow to load, and which runs do not need.
 """
 
 from kdutils.errors import UserError

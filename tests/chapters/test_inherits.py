@@ -9,6 +9,7 @@ from kdutils import stats
 from kdutils.augment import NINE
 from kdutils.chapters import inherits, unseen
 from kdutils.chapters.inherits import CLAIMS, NUMBERS
+from kdutils.report import tables
 from kdutils.runs import RunSpec
 from kdutils.runs.schema import RunResult
 
@@ -124,7 +125,7 @@ def test_the_chart_has_a_row_per_scheme_in_each_panel_the_best_on_top():
     found = points(students()).sort_values("test_loss", ascending=False)
     for ax, number in zip(inherits.chart(found).axes, ("test_loss", "agreement", "ece"), strict=True):
         (line,) = ax.lines
-        assert list(line.get_ydata(orig=True)) == [inherits.label(name) for name in found["scheme"]]
+        assert list(line.get_ydata(orig=True)) == [tables.scheme_label(name) for name in found["scheme"]]
         assert list(line.get_xdata()) == list(found[number])
 
 

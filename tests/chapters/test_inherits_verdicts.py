@@ -1,5 +1,7 @@
 """Verdicts on what students have of their teacher: made-up students that follow it, do not, or are not all there."""
 
+from functools import partial
+
 import pytest
 
 from kdutils import paper
@@ -9,15 +11,10 @@ from tests.chapters.test_inherits import points, students
 
 
 @pytest.fixture
-def verdicts(monkeypatch):
+def verdicts(judged):
     """The chapter's verdicts, by claim, if the study had these students."""
-
-    def judge(runs):
-        monkeypatch.setattr(inherits, "students", lambda: runs)
-        live = points(students(schemes=("identity", "cutout", "mixup", "cutmix", "cutmixpick_t")))
-        return {each.claim_ids[0]: each for each in inherits_verdicts.verdicts(live, "digits", "quick")}
-
-    return judge
+    live = points(students(schemes=("identity", "cutout", "mixup", "cutmix", "cutmixpick_t")))
+    return partial(judged, inherits, inherits_verdicts, live)
 
 
 def test_every_claim_of_the_chapter_gets_a_verdict_and_waits_for_its_students(verdicts):

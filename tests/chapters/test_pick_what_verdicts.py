@@ -1,5 +1,7 @@
 """Verdicts on picking from made-up students: whole, in part, with and without a better score."""
 
+from functools import partial
+
 import pytest
 
 from kdutils import paper
@@ -10,14 +12,9 @@ from tests.chapters.test_pick_what import students
 
 
 @pytest.fixture
-def words(monkeypatch):
-    """Claim -> verdict, if the study had these students."""
-
-    def judge(runs):
-        monkeypatch.setattr(pick_what, "students", lambda: runs)
-        return {each.claim_ids[0]: each for each in verdicts_of.verdicts(students(seeds=1), "digits", "quick")}
-
-    return judge
+def words(judged):
+    """The chapter's verdicts, by claim, if the study had these students."""
+    return partial(judged, pick_what, verdicts_of, students(seeds=1))
 
 
 def changed(runs, **saved):

@@ -1,5 +1,7 @@
 """Verdicts on the prediction for unseen schemes: made-up students that follow it, contradict it, or are missing."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,15 +19,9 @@ LIVE = pd.DataFrame(
 
 
 @pytest.fixture
-def verdicts(monkeypatch):
+def verdicts(judged):
     """The chapter's verdicts, by claim, if the study had these students."""
-
-    def judge(runs):
-        monkeypatch.setattr(unseen, "students", lambda: runs)
-        found = unseen_verdicts.verdicts(LIVE, "digits", "quick")
-        return {verdict.claim_ids[0]: verdict for verdict in found}
-
-    return judge
+    return partial(judged, unseen, unseen_verdicts, LIVE)
 
 
 def test_every_claim_of_the_chapter_gets_a_verdict_and_waits_for_its_students(verdicts):

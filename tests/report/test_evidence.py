@@ -45,6 +45,13 @@ def test_studies_of_one_kind_have_to_agree_whichever_comes_first(words: tuple[st
     assert decided.by == ("published" if says == "cannot tell" else "photographs"), "who cannot tell hands over"
 
 
+@pytest.mark.parametrize(("dataset", "kind"), [("digits", "digits"), ("cifar100", "photographs")])
+def test_a_description_of_this_run_decides_nothing_whatever_its_images(dataset: str, kind: str) -> None:
+    found = evidence.described(dataset, "2 points", 2, "quick", "a rule")
+    assert (found.by, found.numbers, found.n) == (kind, "this run: 2 points", "2 seeds")
+    assert deciding([found]) is None
+
+
 def test_digits_alone_decide_nothing() -> None:
     assert deciding([finding("digits")]) is None
     assert deciding([]) is None
