@@ -97,12 +97,8 @@ def test_links_lead_to_pages_and_places_that_exist(page: Browser) -> None:
             assert not place or f'id="{unquote(place)}"' in path.read_text(encoding="utf8"), address
 
 
-@pytest.mark.parametrize(
-    ("theme", "rules"),
-    [("light", ""), ("dark", "{runOnly: ['color-contrast', 'link-in-text-block']}")],
-    ids=["light", "dark"],
-)
-def test_axe_finds_no_serious_violation(page: Browser, theme: str, rules: str) -> None:
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(page: Browser, theme: str) -> None:
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE + "; true")
         no_fading = "*, ::before, ::after { transition: none !important }"
@@ -110,7 +106,10 @@ def test_axe_finds_no_serious_violation(page: Browser, theme: str, rules: str) -
             f"document.head.append(Object.assign(document.createElement('style'), {{textContent: '{no_fading}'}}))"
         )
     page.evaluate(f"document.documentElement.dataset.theme = document.documentElement.dataset.mode = '{theme}'")
-    found = page.evaluate(f"axe.run({rules}).then(result => result.violations)")
+    options = {"resultTypes": ["violations"]}  # what passes is not described, which takes most of the time
+    if theme == "dark":
+        options["runOnly"] = ["color-contrast", "link-in-text-block"]  # all else is as in the light
+    found = page.evaluate(f"axe.run({options}).then(result => result.violations)")
     serious = [
         f"{violation['id']}: {node['html'][:150]} {node['failureSummary']}"
         for violation in found
