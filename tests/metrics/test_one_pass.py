@@ -34,22 +34,27 @@ def ranked(teacher, digits, student):
 # --- The twin -----------------------------------------------------------------------------------------------------
 
 
+def same(row, twin, images):
+    """Every column agrees; a share of images but for one, whose two likeliest classes may be equal before rounding."""
+    for column, value in twin.items():
+        one = 1.01 / images if column == "label_disagreement" else 1e-9
+        assert row[column] == pytest.approx(value, rel=2e-4, abs=one), column
+
+
 @pytest.mark.parametrize("granularity", ["batch", "sample"])
 @pytest.mark.parametrize("name", NINE)
 def test_every_number_is_the_plain_twins(name, granularity, ranked, teacher, digits, student):
     row = ranked[granularity].set_index("scheme").loc[name]
     twin = plain_ranking.rank_one(name, teacher, digits, STEPS, 64, K, granularity, 5, student)
     assert set(twin) == set(row.index)
-    for column, value in twin.items():
-        assert row[column] == pytest.approx(value, rel=2e-4, abs=1e-9), column
+    same(row, twin, STEPS * 64)
 
 
 def test_at_another_temperature_only_the_answers_change_not_what_is_picked(teacher, digits):
     settings = dict(steps=6, batch_size=64, k=K, granularity="batch", seed=5)
     row = metrics.rank_schemes(teacher, digits, "cutmixpick_t", **settings, temperature=4.0).iloc[0]
     twin = plain_ranking.rank_one("cutmixpick_t", teacher, digits, **settings, temperature=4.0)
-    for column, value in twin.items():
-        assert row[column] == pytest.approx(value, rel=2e-4, abs=1e-9), column
+    same(row, twin, settings["steps"] * 64)
 
 
 def test_the_formulas_are_numpys(ranked):
@@ -203,8 +208,7 @@ def test_what_is_registered_beyond_the_nine_is_the_plain_twins_too(name, teacher
     settings = dict(steps=6, batch_size=64, k=K, granularity="batch", seed=5)
     row = metrics.rank_schemes(teacher, digits, name, **settings).iloc[0]
     twin = plain_ranking.rank_one(name, teacher, digits, **settings)
-    for column, value in twin.items():
-        assert row[column] == pytest.approx(value, rel=2e-4, abs=1e-9), column
+    same(row, twin, settings["steps"] * 64)
 
 
 def test_blank_images_halve_the_t_stddev_of_identity(teacher, digits):
