@@ -88,8 +88,9 @@ def test_what_is_recorded_belongs_to_a_campaign_or_measures_the_machine():
 
 def test_the_commands_shown_are_those_of_what_is_missing():
     table = campaigns.planned()
-    shown = " ".join(campaigns.page().replace("\\\n", " ").split())
-    for row in table.itertuples():
+    blocks = campaigns.page().split("```console\n")[1:]
+    shown = {" ".join(block.split("```")[0].replace("\\\n", " ").split()) for block in blocks}
+    for row in table.itertuples():  # whole: after_taught's command begins that of after_taught_mixup
         assert (row.command in shown) is (row.done < row.runs)
     assert max(map(len, campaigns.page().split("```console\n")[1].split("```")[0].splitlines())) <= 86
 
