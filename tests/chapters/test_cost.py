@@ -87,10 +87,13 @@ def test_what_is_timed_here_is_set_beside_the_recording(grid: pd.DataFrame, monk
         cost.measure(["resnet56/resnet2"], 1, grid)
 
 
-def test_a_step_is_really_timed_and_counted(grid: pd.DataFrame) -> None:
+def test_a_step_is_really_timed_and_counted(grid: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few images, to which FLOPs are proportional."""
+    spec, few = paper_costs._spec, paper_costs.FEW
+    monkeypatch.setattr(paper_costs, "_spec", lambda kind: spec(kind, few))
     here = cost.measure(["resnet56/resnet20"], 1, grid)
     assert here["views"].tolist() == list(cost.VIEWS)
-    assert here["gflops_ratio"].tolist() == pytest.approx([1, 1, 1])
+    assert here["gflops_ratio"].tolist() == pytest.approx([few / paper_costs.BATCH] * 3)
     assert here["step_seconds"].gt(0).all()
 
 

@@ -35,10 +35,10 @@ def test_gap_is_a_t_test_of_one_more_pair_with_the_spread_of_the_others() -> Non
 
 
 def test_gap_has_its_level_if_pairs_differ_by_more_than_the_noise_of_their_schemes() -> None:
-    z = np.random.default_rng(0).normal(1.5, 0.55, size=(4000, 19))  # nine schemes alone would make it 0.41
+    z = np.random.default_rng(0).normal(1.5, 0.55, size=(400, 19))  # nine schemes alone would make it 0.41
     names = ["cifar100"] * 18 + ["imagenet"]
     p = [large_images.gap(pd.DataFrame({"dataset": names, "r": np.tanh(each)}), "imagenet").p for each in z]
-    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.012)
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.033)  # 3 standard errors; with 0.41, 0.14
 
 
 def test_coefficients_are_those_of_the_pair() -> None:

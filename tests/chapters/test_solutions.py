@@ -1,8 +1,6 @@
 """The code in the solutions of the exercises runs, in a chapter whose data are the published tables."""
 
 import re
-import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -17,6 +15,4 @@ def test_the_code_of_the_solutions_runs(chapter: str, before: tuple[str, ...]) -
     cells = {cell.id: cell.source for cell in nbformat.read(notebooks.find(chapter), 4).cells}
     blocks = re.findall(r"```python\n(.*?)```", cells["exercises"], re.DOTALL)
     assert blocks
-    code = "\n".join([*(cells[name] for name in before), *blocks])
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    exec("\n".join([*(cells[name] for name in before), *blocks]), {})

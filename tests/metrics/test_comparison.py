@@ -69,20 +69,21 @@ def one_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("one_comparison")
-@pytest.mark.parametrize("windows", [3, 12])
+@pytest.mark.parametrize("windows", [3, 5])
 def test_equal_schemes_are_told_apart_no_oftener_than_the_confidence_allows(windows: int) -> None:
-    assert share_apart(windows, 1.0, 600) < 0.05 + 2 * (0.05 * 0.95 / 600) ** 0.5
+    """The normal's quantile would tell apart 19 % of those with three windows, and 12 % of those with five."""
+    assert share_apart(windows, 1.0, 300) < 0.05 + 2 * (0.05 * 0.95 / 300) ** 0.5
 
 
 @pytest.mark.usefixtures("one_comparison")
 def test_after_the_steps_it_names_four_of_five_differences_are_told_apart() -> None:
     rng = torch.Generator().manual_seed(0)
-    first = [comparison.told_apart(simulated(20, 1.08, rng)).iloc[0] for _ in range(200)]
+    first = [comparison.told_apart(simulated(20, 1.08, rng)).iloc[0] for _ in range(100)]
     # the true difference: windows have standard deviation root one half, and twenty of them are few enough to miss it
-    true, se = 0.08 / 2**0.5, sum(row["se"] for row in first) / 200
-    promised = 20 + comparison.more(true, se, 20, sum(row["margin"] for row in first) / 200)
+    true, se = 0.08 / 2**0.5, sum(row["se"] for row in first) / 100
+    promised = 20 + comparison.more(true, se, 20, sum(row["margin"] for row in first) / 100)
     assert 40 < promised < 200
-    assert 0.72 < share_apart(int(promised), 1.08, 200) < 0.92
+    assert 0.7 < share_apart(int(promised), 1.08, 100) < 0.9  # 2.5 standard errors; one half without the chance's part
 
 
 def test_the_words_say_what_to_do(ranking: Ranking) -> None:
