@@ -56,6 +56,13 @@ ADVICE = {
             "Read it at temperature 1 for the ranking.",
             "Read it at temperature 1, as the paper does.",
         ),
+        Advice(
+            "You train the teacher yourself.",
+            "taught-impaired",
+            "Train it with crop and flip alone: mixed labels cost its students more than they give.",
+            "Train it with mixed images as well: its students are the better for it.",
+            "Train it with crop and flip, as the paper does.",
+        ),
     ),
     "The images": (
         Advice(
