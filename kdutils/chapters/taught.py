@@ -113,11 +113,21 @@ def _spearman(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def losses_table(runs: pd.DataFrame) -> pd.DataFrame:
     """The mean test loss and its spread over seeds: a row per teacher, a column per scheme."""
-    groups = runs.groupby(["taught_by", "scheme"], sort=False)["test_loss"]
-    text = groups.mean().map("{:.3f}".format) + groups.std().map(lambda std: f" ± {std:.3f}" if std == std else "")
-    wide = text.unstack("scheme").reindex(index=[name for name in RECIPES if name in set(runs["taught_by"])])
-    shown = wide[[name for name in SCHEMES if name in wide]].rename(columns=tables.scheme_label)
-    return shown.rename_axis(index="teacher trained with", columns="S. test loss (nats)").fillna("–")
+    groups = runs.groupby(["taught_by", "scheme"])["test_loss"]
+    spread = groups.std().map(lambda std: "" if pd.isna(std) else f" ± {std:.3f}")
+    return _wide(groups.mean().map("{:.3f}".format) + spread, "S. test loss (nats)")
+
+
+def ranked_table(ranked: pd.DataFrame) -> pd.DataFrame:
+    """T. stddev (`ranked_by`): a row per teacher, a column per scheme."""
+    return _wide(ranked.set_index(["taught_by", "scheme"])["t_stddev"].map("{:.3f}".format), "T. stddev (10⁻³)")
+
+
+def _wide(texts: pd.Series, title: str) -> pd.DataFrame:
+    """Texts by teacher and scheme as a table, both in their order."""
+    wide = texts.unstack("scheme")
+    shown = wide.reindex(index=[name for name in RECIPES if name in wide.index], columns=list(SCHEMES)).fillna("–")
+    return shown.rename(columns=tables.scheme_label).rename_axis(index="teacher trained with", columns=title)
 
 
 def chart(points: pd.DataFrame) -> plots.Chart:

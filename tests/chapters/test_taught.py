@@ -117,3 +117,9 @@ def test_a_table_of_losses_has_a_row_per_teacher_in_order():
     part = part[(part["taught_by"] == "plain") | ((part["taught_by"] == "Mixup") & (part["scheme"] == "cutmix"))]
     assert taught.losses_table(part).loc["Mixup"].tolist()[:2] == ["–", "–"]
     assert taught.losses_table(part).loc["Mixup", "CutMix"].startswith("3.2")
+
+
+def test_a_table_of_t_stddev_has_a_row_per_teacher_in_order():
+    shown = taught.ranked_table(rankings(1.0).query("taught_by != 'Mixup'"))
+    assert shown["Identity"].to_dict() == {"plain": "3.000", "CutMix": "5.000"}
+    assert shown["CutMixPick (T. ent.)"].tolist() == ["3.300", "5.300"]
