@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from kdutils import augment, paper, stats
-from kdutils.report import campaigns, recorded_runs
+from kdutils.report import campaigns, recorded_runs, tables
 
 STUDY, PAIRS = "fewshot", "few_pairs"  # recorded students: of one pair, of the others
+WHOLE, BESIDE = "whole", "after_unseen"  # of four inputs with all images, and with 50 per class at the same precision
 STUDY_PAIR = ("resnet20", "resnet8")
 RANKINGS = {"resnet20": "fewshot_rank"} | {name: f"few_rank_{name}" for name in ("resnet32", "resnet44", "resnet56")}
 """Teacher -> the recorded ranking of it on the same 5,000 images."""
@@ -186,3 +187,27 @@ def ends_in_words(studies: Mapping[str, pd.DataFrame]) -> str:
         f"nats (95 % interval {-high:+.3f} to {-low:+.3f}, paired over {found.n} seeds, {stats.p_text(found.t_p)}): "
         f"{verdict}."
     )
+
+
+def whole() -> pd.DataFrame:
+    """The recorded students with all images of CIFAR-100; none while none is recorded."""
+    return recorded_runs.there(lambda runs: runs, {WHOLE: (WHOLE,)}).get(WHOLE, pd.DataFrame())
+
+
+def whole_in_words() -> str:
+    """The inputs from the lowest mean test loss to the highest, with all images and with few, and how much is there."""
+    studies = recorded_runs.there(lambda runs: runs, {"all images": (WHOLE,), "50 images per class": (BESIDE,)})
+    inputs = set(studies["all images"]["scheme"]) if "all images" in studies else set()
+    told = [f"with {title}: {_order(runs[runs['scheme'].isin(inputs)])}" for title, runs in studies.items() if inputs]
+    return f"{'From the lowest test loss, ' if told else ''}{'; '.join([*told, f'state: {whole_state()}'])}."
+
+
+def whole_state() -> str:
+    """How much of the study with all images is recorded."""
+    return campaigns.short_of(WHOLE) or "all recorded"
+
+
+def _order(runs: pd.DataFrame) -> str:
+    """`CutMix 1.234, Identity 1.345`"""
+    means = runs.groupby("scheme")["test_loss"].mean().sort_values()
+    return ", ".join(f"{tables.scheme_label(scheme)} {loss:.3f}" for scheme, loss in means.items())

@@ -6,9 +6,10 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from kdutils import augment, plots, stats
 from kdutils.chapters import tables_1_2
-from kdutils.report import recorded_runs, tables
+from kdutils.report import campaigns, recorded_runs, tables
 from kdutils.runs import NO_SCHEME
 
+STUDY = "few_prolonged"  # recorded: our few-shot students over several budgets
 STANDARD_LABELS = {"flip": "Flip", "crop_flip": "Flip+Crop", "none": "no DA"}
 VALUES = {"test_loss": "S. test loss (nats)", "test_error": "S. test error (%)"}
 
@@ -57,9 +58,19 @@ def optima_table(best: pd.DataFrame) -> pd.DataFrame:
     return wide.rename(columns="best epochs, seed {}".format).rename_axis(index=None, columns="trained by").fillna("–")
 
 
+def recorded_students() -> pd.DataFrame:
+    """The `lines` of our recorded few-shot students; none while none is recorded."""
+    return recorded_runs.there(lines, {STUDY: (STUDY,)}).get(STUDY, pd.DataFrame())
+
+
+def state() -> str:
+    """How much of the few-shot study is recorded."""
+    return campaigns.short_of(STUDY) or "all recorded"
+
+
 def recorded_optima() -> pd.DataFrame:
     """The `optima_table` of our recorded students over several budgets, few-shot and of the paper's size."""
-    titles = {"20 images per class": ("few_prolonged",), "all images": ("prolonged",)}
+    titles = {"20 images per class": (STUDY,), "all images": ("prolonged",)}
     frames = recorded_runs.there(lambda runs: optima_table(optima(lines(runs))), titles)
     named = [frame.rename(index=f"{{}}, {title}".format) for title, frame in frames.items()]
     return pd.concat(named).fillna("–") if named else tables.nothing_yet(recorded_runs.NOT_YET)

@@ -134,3 +134,20 @@ def test_without_any_recording_there_are_no_points(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(recorded_runs, "RESULTS", tmp_path)
     assert few_shot.points().empty
     assert few_shot.students().empty
+
+
+def test_the_order_with_all_images_stands_beside_that_of_the_same_inputs_with_few(recorded: Path) -> None:
+    assert few_shot.whole().empty
+    assert few_shot.whole_in_words() == "state: not recorded yet."
+    columns = ["scheme", "seed", "test_loss", "test_accuracy"]
+    few = [("none", 0, 3.0, 20.0), ("none", 1, 4.0, 20.0), ("cutmix", 0, 3.25, 20.0), ("mixup", 0, 1.0, 20.0)]
+    report.write_recorded("after_unseen", pd.DataFrame(few, columns=columns), {"runs": 4, "planned_runs": 57})
+    many = [("none", 0, 1.75, 50.0), ("cutmix", 0, 1.875, 50.0)]
+    report.write_recorded("whole", pd.DataFrame(many, columns=columns), {"runs": 2, "planned_runs": 12})
+    assert few_shot.whole()["test_loss"].tolist() == [1.75, 1.875]
+    assert few_shot.whole_in_words() == (
+        "From the lowest test loss, with all images: x alone 1.750, CutMix 1.875; with 50 images per class: "
+        "CutMix 3.250, x alone 3.500; state: 2 of 12 runs recorded."
+    )
+    report.write_recorded("whole", pd.DataFrame(many, columns=columns), {"runs": 12, "planned_runs": 12})
+    assert few_shot.whole_in_words().endswith("; state: all recorded.")
