@@ -20,6 +20,7 @@ TAG = "parameters"
 BOUNDS = re.compile(r"\b(at least|at most|a multiple of) (\d+)\b")  # in a comment
 OF_RUNS = {  # the book's names for several values of a run's field, or for one more run
     "seeds": "seed",
+    "sizes": "images_per_class",
     "methods": "method",
     "prolong": "method",
     "schemes": "scheme",

@@ -80,6 +80,20 @@ ADVICE = {
             "Pick by the teacher's entropy, which costs one forward pass less per step.",
         ),
         Advice(
+            "You could gather more images, or augment those that you have.",
+            "worth-something",
+            "Augment first: look there how many images each scheme stands in for.",
+            "Gather images: these schemes need more of them, not fewer.",
+            "Augment first, which costs less, and check the test loss against plain KD.",
+        ),
+        Advice(
+            "You have ten times the images that a scheme was tried with.",
+            "worth-less-with-more",
+            "Expect it to stand in for a smaller multiple of them than it did.",
+            "Expect it to stand in for at least the same multiple of them.",
+            "Try it again: what it was worth with few images tells little of many.",
+        ),
+        Advice(
             "You need probabilities that can be trusted, not only predictions.",
             "inherits-ece",
             "Choose by test loss: the schemes that lower it also calibrate.",
