@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,24 @@ while True:
         time.sleep(1)
     except BaseException:
         pass
+"""
+LOOK_AROUND = """
+import socket
+def connect():
+    socket.create_connection(("127.0.0.1", {port}), 5)
+def ask_agent():
+    socket.socket(socket.AF_UNIX).connect({agent!r})
+def read():
+    open({netrc!r})
+for attempt in (connect, ask_agent, read):
+    try:
+        attempt()
+        print("reached")
+    except OSError as error:
+        print(type(error).__name__)
+
+def square(x):
+    return x * x
 """
 
 
@@ -117,6 +136,28 @@ def test_what_cannot_be_graded_has_a_row_with_the_reason(table: pd.DataFrame, fo
     assert table.loc["of another name"].points == 0
     assert "no assignment is named sum; put one of sums into the file's name" in table.loc["of another name"].trouble
     assert "sums.txt is not a notebook's name" in table.loc["text"].trouble
+
+
+def test_a_submission_that_looks_around_reaches_nothing_and_gets_its_ordinary_points(
+    tmp_path: Path, release: Path, source: nbformat.NotebookNode, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".netrc").write_text("password")
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as agent:
+        agent.bind("agent")
+        agent.listen()
+        places = {"port": server.getsockname()[1], "agent": str(tmp_path / "agent"), "netrc": str(tmp_path / ".netrc")}
+        looking = with_answer(release, source, "exercise-2", LOOK_AROUND.format(**places))
+        hand_in(tmp_path / "in", "curious", "sums", looking)
+        said: list[str] = []
+        (row,) = grading.grade(tmp_path / "in", tmp_path / "out", {}, root=root, say=said.append).itertuples()
+    if "in namespaces" not in said[0]:
+        pytest.skip("namespaces: not possible on this machine")
+    (executed,) = tmp_path.glob("out/course/autograded/*/sums/sums.ipynb")
+    shown = [cell.outputs for cell in nbformat.read(executed, 4).cells if assignments.grade_id(cell) == "exercise-2"]
+    assert shown[0][0].text.splitlines() == ["ConnectionRefusedError", "FileNotFoundError", "FileNotFoundError"]
+    assert (row.points, row.trouble) == (5, "")
 
 
 def test_written_answers_are_left_to_a_person(table: pd.DataFrame, root: Path) -> None:
