@@ -4,6 +4,7 @@ A module is imported when its command is called; the list of commands only reads
 """
 
 import ast
+import functools
 import importlib
 import os
 import sys
@@ -69,6 +70,7 @@ class Commands(TyperGroup):
         sys.exit(status)
 
 
+@functools.cache
 def docstring(name: str) -> str:
     """The docstring of a command, without importing it."""
     module, function = COMMANDS[name].split(".")
