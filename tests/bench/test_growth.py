@@ -36,6 +36,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
         "RUNS": (1, 2),
     }.items():
         monkeypatch.setattr(growth, name, numbers)
+    monkeypatch.setattr(growth.ratios, "SIZE", 16)
     return growth.bench()
 
 

@@ -40,8 +40,9 @@ def test_a_fast_way_is_slower_than_its_twin_beyond_noise_only() -> None:
 
 
 def test_every_aim_names_ways_that_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ratios, "TEACHER", "tiny")
-    monkeypatch.setattr(ratios, "STUDENT", "tiny")
+    """The smallest networks and images: bfloat16 takes long on a processor that is slow in it."""
+    for name, value in {"TEACHER": "tiny", "STUDENT": "tiny", "SIZE": 16, "MATRIX": 64}.items():
+        monkeypatch.setattr(ratios, name, value)
     monkeypatch.setattr(modern, "WORKERS", 0)
     monkeypatch.setattr(precision, "bfloat16_time", lambda: 0.5)
     threads = torch.get_num_threads()
@@ -103,12 +104,12 @@ def test_the_child_prints_its_table_with_the_instructions_it_used(capsys, monkey
 
 def test_bfloat16_changes_t_stddev_by_less_than_its_error_at_100_steps(teacher, digits) -> None:
     """The windows are the same, so the difference is that of the arithmetic alone."""
-    schemes = [name for name in RankSpec(teacher="tiny").schemes if name != "cutmixpick_s"]
-    exact = metrics.rank_schemes(teacher, digits, schemes, steps=100)
-    short = metrics.rank_schemes(teacher, digits, schemes, steps=100, precision="bfloat16")
+    schemes = ["identity", "mixup", "cutmixpick_t"]
+    exact = metrics.rank_schemes(teacher, digits, schemes, steps=25)
+    short = metrics.rank_schemes(teacher, digits, schemes, steps=25, precision="bfloat16")
     difference = (exact.t_stddev - short.t_stddev).abs()
     assert (difference > 0).all()  # it does compute in 16 bits
-    assert (difference < exact.t_stddev_se).all()
+    assert (difference < exact.t_stddev_se / 2).all()  # 100 steps halve the error
 
 
 def test_bfloat16_on_a_real_teacher(cifar100_dir: Path) -> None:
