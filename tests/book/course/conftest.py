@@ -1,12 +1,23 @@
 """Fixtures of the tests of the course: one small assignment."""
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import nbgrader.api
 import pytest
 
 from kdutils.book.course import assignments, grading
 from tests.book.course.pupils import write_assignment
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _alembic_asked_once() -> Iterator[None]:
+    """For each gradebook nbgrader asks alembic, in a process of its own, for a version that is always the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nbgrader.api, "get_alembic_version", functools.cache(nbgrader.api.get_alembic_version))
+        yield
 
 
 @pytest.fixture(scope="module")
