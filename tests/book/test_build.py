@@ -26,11 +26,15 @@ SAY = "with open('runs.log', 'a') as log:\n    print({!r}, file=log)\nprint({!r}
 
 @pytest.fixture(scope="module", autouse=True)
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A small stand-in for the package's sources, so that editing those meanwhile disturbs no test."""
+    """A small stand-in for the package's sources, so that editing those meanwhile disturbs no test.
+
+    One stands, too, for what is made from the book's own data, which has tests of its own and takes seconds.
+    """
     folder = tmp_path_factory.mktemp("package")
     (folder / "a.py").write_text("1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "PACKAGE", folder)
+        patch.setattr(build.sources.pages, "pages", lambda executed: {"found.md": f"{len(executed)} notebooks"})
         yield folder
 
 
@@ -82,6 +86,7 @@ def test_the_book_holds_what_the_notebooks_printed(tiny: Path) -> None:
     assert "one speaks" in page(tiny, "notebooks/one")
     assert "This page was executed in" in page(tiny, "notebooks/two")
     assert "book/intro" in page(tiny, "index")
+    assert (tiny / "_build/source/book/_generated/found.md").read_text(encoding="utf8") == "2 notebooks"
 
 
 def test_with_nothing_changed_nothing_is_done(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
