@@ -27,7 +27,8 @@ DESK, PHONE = 1280, 390
 ONE_OF_EACH = """(() => {
     const kinds = {};
     for (const e of document.querySelectorAll('body *')) {
-        if (!e.checkVisibility() || ![...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
+        if (![...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
+        if (!e.checkVisibility()) continue;
         let kind = '';
         for (let p = e; p; p = p.parentElement)
             kind += [p.tagName, p.getAttribute('class'), p.getAttribute('style'), p.rowIndex % 2] + '>';
