@@ -112,22 +112,22 @@ def _spearman(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def losses_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """The mean test loss and its spread over seeds: a row per teacher, a column per scheme."""
+    """The mean test loss in nats and its spread over seeds: a row per teacher, a column per scheme."""
     groups = runs.groupby(["taught_by", "scheme"])["test_loss"]
     spread = groups.std().map(lambda std: "" if pd.isna(std) else f" ± {std:.3f}")
-    return _wide(groups.mean().map("{:.3f}".format) + spread, "S. test loss (nats)")
+    return _wide(groups.mean().map("{:.3f}".format) + spread)
 
 
 def ranked_table(ranked: pd.DataFrame) -> pd.DataFrame:
-    """T. stddev (`ranked_by`): a row per teacher, a column per scheme."""
-    return _wide(ranked.set_index(["taught_by", "scheme"])["t_stddev"].map("{:.3f}".format), "T. stddev (10⁻³)")
+    """T. stddev in 1e-3 (`ranked_by`): a row per teacher, a column per scheme."""
+    return _wide(ranked.set_index(["taught_by", "scheme"])["t_stddev"].map("{:.3f}".format))
 
 
-def _wide(texts: pd.Series, title: str) -> pd.DataFrame:
+def _wide(texts: pd.Series) -> pd.DataFrame:
     """Texts by teacher and scheme as a table, both in their order."""
     wide = texts.unstack("scheme")
     shown = wide.reindex(index=[name for name in RECIPES if name in wide.index], columns=list(SCHEMES)).fillna("–")
-    return shown.rename(columns=tables.scheme_label).rename_axis(index="teacher trained with", columns=title)
+    return shown.rename(columns=tables.scheme_label).rename_axis(index=None, columns="teacher trained with")
 
 
 def chart(points: pd.DataFrame) -> plots.Chart:
