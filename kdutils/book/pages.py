@@ -9,7 +9,7 @@ from pandas.api.typing import DataFrameGroupBy
 from kdutils import paper, plots, report, stats
 from kdutils.book import playbook, speed_page
 from kdutils.book.course import assignments
-from kdutils.report import campaigns
+from kdutils.report import campaigns, few_shot, rules
 
 FRONT_PAIR = ("cifar100", "wrn_40_2/wrn_16_2")  # Fig. 1b of the paper
 OUR_PAIR = "resnet20/resnet8"  # of the few-shot study
@@ -58,35 +58,23 @@ def apart(verdicts: Sequence[report.Verdict], later: pd.DataFrame) -> tuple[list
 def front_figure() -> str:
     """The paper's Fig. 1b, from its Table 3, beside our few-shot study's as SVG: S. test loss against T. stddev."""
     theirs = paper.pairs().set_index(["dataset", "pair"]).loc[FRONT_PAIR].reset_index(drop=True)
-    parts = [theirs.assign(source=f"the paper's\n{FRONT_PAIR[1]}"), ours().assign(source=f"ours\n{OUR_PAIR}")]
+    parts = [theirs.assign(source=f"the paper's\n{FRONT_PAIR[1]}"), few_shot.study().assign(source=f"ours\n{OUR_PAIR}")]
     both = pd.concat(parts)[["source", "scheme", "t_stddev", "test_loss"]]
     return plots.scatter_panels(both, ["source"], y_label="S. test loss (nats)", columns=2)._repr_svg_()
 
 
-def ours() -> pd.DataFrame:
-    """The few-shot study: scheme, T. stddev in 1e-3 and the mean S. test loss over its seeds."""
-    ranked = report.recorded("fewshot_rank").set_index("scheme")["t_stddev"].mul(1e3)
-    losses = report.recorded("fewshot").groupby("scheme")["test_loss"].mean()
-    return pd.concat([ranked, losses], axis=1, join="inner").dropna().reset_index()
-
-
 def found(claims: pd.DataFrame, verdicts: Sequence[report.Verdict]) -> str:
     """What was found, in three sentences with numbers: T. stddev, CutMixPick, the claims."""
-    pairs = [stats.correlation(each["t_stddev"], each["test_loss"]) for _, each in _published_pairs()]
-    rises = sum(each.r > 0 and each.p < 0.05 for each in pairs)
-    points = ours()
-    all_r, rest_r = (
-        stats.correlation(each["t_stddev"], each["test_loss"])
-        for each in (points, points[~points["scheme"].str.startswith("cutmix")])
-    )
+    theirs, points = paper.pairs().query("dataset in ['cifar100', 'tinyimagenet']"), few_shot.points()
+    ours, rest = points.groupby("pair"), points[~points["scheme"].isin(few_shot.FAMILY)].groupby("pair")
+    published, so_far = theirs.groupby(["dataset", "pair"]), " so far" if few_shot.pairs_short_of() else ""
     saved, gained = (_against_identity(metric, sign) for metric, sign in (("test_loss", -1), ("test_accuracy", 1)))
     words = report.counts(claims, verdicts).astype(int).loc["verdict"]
     lines = [
         "- **T. stddev**, how much the teacher's mean prediction scatters: the students' test loss rises with it, with "
-        f"p < 5 %, on {rises} of the paper's {len(pairs)} pairs (recounted); among our own students on photographs r = "
-        f"{all_r.r:.2f} ({stats.p_text(all_r.p)}) over {all_r.n} augmentations, and r = {rest_r.r:.2f} "
-        f"({stats.p_text(rest_r.p)}) over the {rest_r.n} without CutMix and its picks "
-        "({doc}`/notebooks/04_correlation`).",
+        f"p < 5 %, on {_rising(published)} of the paper's {len(published)} pairs (recounted); among our own students "
+        f"on photographs on {_rising(ours)} of {len(ours)} pairs{so_far}, and on {_rising(rest)} of them without "
+        "CutMix and its picks ({doc}`/notebooks/04_correlation`).",
         "- **CutMixPick**, the mixed images that surprise the teacher most: against showing each image twice it saves "
         f"our students {saved.mean:.2f} nats of test loss ({saved.low:.2f} to {saved.high:.2f}) and gains "
         f"{gained.mean:.1f} points of accuracy ({gained.low:.1f} to {gained.high:.1f}; 95 % intervals, {saved.n} "
@@ -98,10 +86,10 @@ def found(claims: pd.DataFrame, verdicts: Sequence[report.Verdict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _published_pairs() -> DataFrameGroupBy:
-    """The published points of each pair of CIFAR-100 and Tiny ImageNet."""
-    points = paper.pairs()
-    return points[points["dataset"].isin(["cifar100", "tinyimagenet"])].groupby(["dataset", "pair"])
+def _rising(pairs: DataFrameGroupBy) -> int:
+    """On how many pairs the test loss rises with T. stddev, Pearson's p below 5 %."""
+    found = [stats.correlation(each["t_stddev"], each["test_loss"]) for _, each in pairs]
+    return sum(each.r > 0 and each.p < rules.LEVEL for each in found)
 
 
 def _against_identity(metric: str, sign: int) -> stats.PairedTest:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from kdutils import paper, report, stats
-from kdutils.chapters import anatomy, few_shot, t_stddev
-from kdutils.report import Finding, Verdict, recorded_runs, rules
+from kdutils.chapters import anatomy, t_stddev
+from kdutils.report import Finding, Verdict, few_shot, recorded_runs, rules
 
 CHAPTER = "14_anatomy"
 NEAR, HALF = 0.1, 0.5  # shares of the single variances in the fall of Var(u): nearly none, and half

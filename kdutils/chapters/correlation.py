@@ -7,8 +7,7 @@ import pandas as pd
 from scipy.stats import friedmanchisquare, ttest_ind_from_stats
 
 from kdutils import paper, stats
-from kdutils.chapters import few_shot
-from kdutils.report import rules, tables
+from kdutils.report import few_shot, rules, tables
 
 RUNS = 3  # that each published mean and spread rests on
 

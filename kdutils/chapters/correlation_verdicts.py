@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from kdutils import paper, report, stats
-from kdutils.chapters import correlation, few_shot, how_sure
-from kdutils.report import Finding, Verdict, rules
+from kdutils.chapters import correlation, how_sure
+from kdutils.report import Finding, Verdict, few_shot, rules
 
 MINOR = 0.05  # share of all orders of two schemes that may be clearly against T. stddev
 BEFORE = dict(

@@ -4,9 +4,9 @@ import pandas as pd
 from scipy.stats import norm
 
 from kdutils import paper, report, stats
-from kdutils.chapters import covariance, few_shot
-from kdutils.chapters.few_shot import ONE_PAIR, rests
-from kdutils.report import Finding, Verdict, recorded_runs, rules
+from kdutils.chapters import covariance
+from kdutils.report import Finding, Verdict, few_shot, recorded_runs, rules
+from kdutils.report.few_shot import ONE_PAIR, rests
 
 ANOMALOUS = {"resnet56", "vgg13"}  # whose AutoAugment falls behind Cutout, as the text says
 DEMOTED = {"identity", "autoaugment"}  # what is behind CutMixPick (T. ent.) by mean correlation, as the text says

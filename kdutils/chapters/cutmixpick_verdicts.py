@@ -6,9 +6,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from kdutils import paper, report, stats
-from kdutils.chapters import cutmixpick, few_shot
-from kdutils.chapters.few_shot import ONE_PAIR
-from kdutils.report import Finding, Verdict, recorded_runs, rules
+from kdutils.chapters import cutmixpick
+from kdutils.report import Finding, Verdict, few_shot, recorded_runs, rules
+from kdutils.report.few_shot import ONE_PAIR
 
 SIGN_TEST = (
     "so on more published {cases} than not, by a sign test at 5 % with Holm's correction for the chapter's three claims"

@@ -16,8 +16,8 @@ from scipy import stats
 from statsmodels.formula.api import mixedlm
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
-from kdutils.chapters.few_shot import FAMILY
 from kdutils.errors import UserError
+from kdutils.report.few_shot import FAMILY
 from kdutils.stats import EXACT_UP_TO
 
 SLACK = 1e-9  # equal coefficients that were rounded apart

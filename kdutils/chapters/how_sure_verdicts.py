@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from kdutils import paper, report, stats
-from kdutils.chapters import correlation_verdicts, few_shot, how_sure
-from kdutils.report import Finding, Verdict, Word, rules
+from kdutils.chapters import correlation_verdicts, how_sure
+from kdutils.report import Finding, Verdict, Word, few_shot, rules
 
 JOINT = 0.01  # level of the test of all pairs as one experiment
 TEST = (

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from kdutils import report, stats
-from kdutils.chapters import few_shot, inherits, unseen
+from kdutils.chapters import inherits, unseen
 from kdutils.chapters.inherits import CLAIMS
-from kdutils.report import Finding, Verdict, rules
+from kdutils.report import Finding, Verdict, few_shot, rules
 
 LEAST = 4  # schemes that a rank correlation needs
 WHAT = "the few-shot study of 17 schemes"

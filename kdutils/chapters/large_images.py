@@ -9,8 +9,7 @@ from scipy.stats import norm
 from scipy.stats import t as student_t
 
 from kdutils import paper, plots, stats
-from kdutils.chapters import few_shot
-from kdutils.report import recorded_runs, tables
+from kdutils.report import few_shot, recorded_runs, tables
 
 LARGE = ("imagenet100", "imagenet")
 STUDY, RANKING = "few_large", "few_large_rank"  # recorded: our students at 128 pixels, and their teacher

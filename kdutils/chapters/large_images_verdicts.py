@@ -3,9 +3,9 @@
 import pandas as pd
 
 from kdutils import paper, report, stats
-from kdutils.chapters import correlation, few_shot, large_images
-from kdutils.chapters.few_shot import rests
-from kdutils.report import Finding, Verdict, campaigns, recorded_runs, rules
+from kdutils.chapters import correlation, large_images
+from kdutils.report import Finding, Verdict, campaigns, few_shot, recorded_runs, rules
+from kdutils.report.few_shot import rests
 
 TEN_CLASSES = "ten easy classes, neither ImageNet100 nor ImageNet"
 OURS_TEST = "Fisher's z of r less that of the few-shot study on CIFAR-100 lies below zero at 5 %"

@@ -14,10 +14,9 @@ from statsmodels.formula.api import ols
 from torch import Tensor, nn
 
 from kdutils import paper, plots, stats
-from kdutils.chapters import few_shot
 from kdutils.data import Dataset
 from kdutils.metrics import responses
-from kdutils.report import tables
+from kdutils.report import few_shot, tables
 
 ROWS = {"KD": "identity", "KD+CutMix": "cutmix", "KD+CutMixPick": "cutmixpick_t"}
 """Rows of Tables 1 and 2 (240 epochs) -> the scheme of Tables 3 to 6 beside it. "KD" sees x once, Identity twice."""

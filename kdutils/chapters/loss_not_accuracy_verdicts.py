@@ -3,9 +3,9 @@
 import pandas as pd
 
 from kdutils import paper, report, stats
-from kdutils.chapters import few_shot, loss_not_accuracy
-from kdutils.chapters.few_shot import ONE_PAIR, rests
-from kdutils.report import Finding, Verdict, Word, rules
+from kdutils.chapters import loss_not_accuracy
+from kdutils.report import Finding, Verdict, Word, few_shot, rules
+from kdutils.report.few_shot import ONE_PAIR, rests
 
 FEW = "three schemes per pair; KD's accuracy stands for Identity's"
 MISLEADS_TEST = (

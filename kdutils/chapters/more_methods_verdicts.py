@@ -7,9 +7,9 @@ import pandas as pd
 
 from kdutils import paper, report, stats
 from kdutils.chapters import more_methods
-from kdutils.chapters.few_shot import ONE_PAIR, one_pair_short_of
 from kdutils.chapters.more_methods import GAINS
 from kdutils.report import Finding, Verdict, Word, campaigns, recorded_runs, rules, tables
+from kdutils.report.few_shot import ONE_PAIR, one_pair_short_of
 from kdutils.report.verdict import told
 
 METHODS = ("at", "cc", "sp", "pkt", "vid")

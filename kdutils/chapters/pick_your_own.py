@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 
 from kdutils import paper, plots, report, stats
-from kdutils.chapters import few_shot
 from kdutils.paper import SCHEME_LABELS
-from kdutils.report import Finding, Verdict, rules, tables
+from kdutils.report import Finding, Verdict, few_shot, rules, tables
 
 ALWAYS = {"all nine schemes": "cutmixpick_t", "the seven existing schemes": "cutmix"}
 """Set of schemes (`few_shot.SUBSETS`) -> the one that the baseline always takes: the paper's best of them."""

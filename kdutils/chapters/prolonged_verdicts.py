@@ -8,9 +8,9 @@ import pandas as pd
 
 from kdutils import report, stats
 from kdutils.chapters import prolonged, tables_1_2
-from kdutils.chapters.few_shot import ONE_PAIR, one_pair_short_of
 from kdutils.chapters.prolonged import name
 from kdutils.report import Finding, Verdict, Word, campaigns, recorded_runs, rules, tables
+from kdutils.report.few_shot import ONE_PAIR, one_pair_short_of
 from kdutils.runs import NO_SCHEME
 
 LATER_TEST = (

@@ -7,8 +7,8 @@ import pandas as pd
 from scipy.stats import t as student_t
 
 from kdutils import paper, plots, stats, sweep
-from kdutils.chapters.few_shot import STUDY_PAIR
 from kdutils.report import recorded_runs, tables
+from kdutils.report.few_shot import STUDY_PAIR
 from kdutils.runs import NO_SCHEME, RunSpec
 
 RUNS = 3  # "Each result is obtained by 3 random runs" (Table 1)

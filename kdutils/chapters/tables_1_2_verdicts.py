@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from kdutils import paper, report, stats
-from kdutils.chapters import few_shot, tables_1_2
+from kdutils.chapters import tables_1_2
 from kdutils.chapters.tables_1_2 import COUNTED, CRD, PICK, Comparison
-from kdutils.report import Finding, Verdict, campaigns, rules, tables
+from kdutils.report import Finding, Verdict, campaigns, few_shot, rules, tables
 
 COUNT_TEST = (
     "the recount equals what the text says, and the mean gain over the pairs is above zero by a paired t test at 5 %, "

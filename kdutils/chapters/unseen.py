@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from kdutils import augment, plots, stats
-from kdutils.chapters import few_shot
-from kdutils.report import campaigns, recorded_runs, tables
+from kdutils.report import campaigns, few_shot, recorded_runs, tables
 
 EIGHT = (
     "randaugment",

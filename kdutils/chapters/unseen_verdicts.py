@@ -3,8 +3,8 @@
 import pandas as pd
 
 from kdutils import augment, report, stats
-from kdutils.chapters import few_shot, unseen
-from kdutils.report import Finding, Verdict, rules
+from kdutils.chapters import unseen
+from kdutils.report import Finding, Verdict, few_shot, rules
 
 ORDER_TEST = "Spearman's rho of T. stddev and mean S. test loss is above zero with an exact p < 5 % (below zero: fails)"
 JOINT_TEST = "the same over all 17, with p < 5 %"

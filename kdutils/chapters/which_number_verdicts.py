@@ -3,9 +3,9 @@
 import pandas as pd
 
 from kdutils import report, stats
-from kdutils.chapters import few_shot, unseen, which_number
+from kdutils.chapters import unseen, which_number
 from kdutils.chapters.which_number import BASE, SCHEMES
-from kdutils.report import Finding, Verdict, recorded_runs, rules
+from kdutils.report import Finding, Verdict, few_shot, recorded_runs, rules
 
 WHAT = "the few-shot study of 17 schemes and its teacher's numbers"
 LEAST = 4  # schemes that a rank correlation needs

@@ -7,7 +7,8 @@ from scipy.stats import pearsonr, spearmanr, ttest_ind_from_stats
 from statsmodels.stats.multitest import multipletests
 
 from kdutils import augment, paper
-from kdutils.chapters import correlation, correlation_verdicts, few_shot
+from kdutils.chapters import correlation, correlation_verdicts
+from kdutils.report import few_shot
 
 
 def test_published_correlations_equal_scipy_and_holm_counts_the_tests_of_one_method() -> None:

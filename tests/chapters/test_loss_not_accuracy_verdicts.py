@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from kdutils import paper, report
-from kdutils.chapters import few_shot, loss_not_accuracy
+from kdutils.chapters import loss_not_accuracy
 from kdutils.chapters import loss_not_accuracy_verdicts as verdicts_of
+from kdutils.report import few_shot
 
 SCHEMES = ["identity", "flip", "cutout", "mixup", "cutmix"]
 

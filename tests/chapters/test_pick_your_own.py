@@ -6,9 +6,10 @@ import torch
 
 from kdutils import paper
 from kdutils.augment import SCHEMES
-from kdutils.chapters import few_shot, pick_your_own
+from kdutils.chapters import pick_your_own
 from kdutils.metrics import Ranking, told_apart
 from kdutils.metrics.ranking import Row
+from kdutils.report import few_shot
 
 NINE, SEVEN = pick_your_own.ALWAYS
 

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from kdutils import paper
-from kdutils.chapters import few_shot, unseen, which_number
+from kdutils.chapters import unseen, which_number
 from kdutils.chapters import which_number_verdicts as verdicts_of
 from kdutils.chapters.which_number import BASE, SCHEMES
+from kdutils.report import few_shot
 from kdutils.report.recorded_runs import Missing
 from tests.chapters.test_which_number import pairs, predictors, students
 

@@ -8,8 +8,7 @@ import pytest
 from scipy.stats import pearsonr, ttest_1samp
 
 from kdutils import augment, report
-from kdutils.chapters import few_shot
-from kdutils.report import recorded_runs
+from kdutils.report import few_shot, recorded_runs
 
 
 @pytest.fixture
