@@ -22,8 +22,7 @@ PERMUTATIONS = 2000
 
 def students() -> pd.DataFrame:
     """The recorded students of the study; none while it is not recorded."""
-    found = recorded_runs.there(lambda runs: runs, {STUDY: (STUDY,)})
-    return found.get(STUDY, pd.DataFrame(columns=["method", "scheme", "seed", "test_accuracy"]))
+    return recorded_runs.or_empty(STUDY, "method", "scheme", "seed", "test_accuracy")
 
 
 def whole(runs: pd.DataFrame) -> pd.DataFrame:

@@ -23,8 +23,7 @@ COLUMNS = ["scheme", "seed", "test_loss", "test_accuracy"]
 
 def students() -> pd.DataFrame:
     """The recorded students of the study; none while it is not recorded."""
-    found = recorded_runs.there(lambda runs: runs, {STUDY: (STUDY,)})
-    return found.get(STUDY, pd.DataFrame(columns=COLUMNS))
+    return recorded_runs.or_empty(STUDY, *COLUMNS)
 
 
 def by_seed(runs: pd.DataFrame, value: str = "test_loss", schemes: tuple[str, ...] = SCHEMES) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from kdutils import augment, plots, stats
 from kdutils.chapters import tables_1_2
-from kdutils.report import campaigns, recorded_runs, tables
+from kdutils.report import recorded_runs, tables
 from kdutils.runs import NO_SCHEME
 
 STUDY = "few_prolonged"  # recorded: our few-shot students over several budgets
@@ -60,12 +60,7 @@ def optima_table(best: pd.DataFrame) -> pd.DataFrame:
 
 def recorded_students() -> pd.DataFrame:
     """The `lines` of our recorded few-shot students; none while none is recorded."""
-    return recorded_runs.there(lines, {STUDY: (STUDY,)}).get(STUDY, pd.DataFrame())
-
-
-def state() -> str:
-    """How much of the few-shot study is recorded."""
-    return campaigns.short_of(STUDY) or "all recorded"
+    return lines(recorded_runs.or_empty(STUDY, "method", "standard", "scheme", "test_accuracy"))
 
 
 def recorded_optima() -> pd.DataFrame:

@@ -3,12 +3,7 @@
 The design is in `book/results/README.md`. Losses are in nats, accuracies in per cent, T. stddev in 1e-3.
 """
 
-import itertools
-from typing import NamedTuple
-
-import numpy as np
 import pandas as pd
-import scipy
 
 from kdutils import plots, stats
 from kdutils.report import recorded_runs, tables
@@ -22,14 +17,6 @@ TEACHERS = "after_teachers"  # recorded: the training of the three
 STUDIES = {"plain": "after_taught", "Mixup": "after_taught_mixup", "CutMix": "after_taught_cutmix"}
 RANKINGS = {name: study.replace("after_taught", "after_taught_rank") for name, study in STUDIES.items()}
 COLUMNS = ["taught_by", "scheme", "seed", "test_loss", "test_accuracy"]
-
-
-class Seen(NamedTuple):
-    """Spearman's rho over teachers and schemes, its mean when T. stddev changes teachers within schemes, and p."""
-
-    rho: float
-    by_schemes: float
-    p: float
 
 
 def students() -> pd.DataFrame:
@@ -54,10 +41,8 @@ def ranked_by(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def teachers() -> pd.DataFrame:
     """The recorded teachers: test loss, accuracy and calibration error in per cent, a row per teacher."""
-    found = recorded_runs.there(lambda runs: runs, {TEACHERS: (TEACHERS,)}).get(TEACHERS)
+    found = recorded_runs.or_empty(TEACHERS, "scheme", "test_loss", "test_accuracy", "ece")
     names = {scheme: name for name, scheme in RECIPES.items()}
-    if found is None:
-        return pd.DataFrame(columns=["test_loss", "test_accuracy", "ece"])
     return found.assign(teacher=found["scheme"].map(names)).set_index("teacher")[["test_loss", "test_accuracy", "ece"]]
 
 
@@ -89,26 +74,10 @@ def points(ranked: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return ranked.merge(groups, on=["taught_by", "scheme"])
 
 
-def seen(points: pd.DataFrame) -> Seen:
-    """Does T. stddev tell which teacher makes the better students of a scheme? Every teacher has every scheme.
-
-    p: all ways in which T. stddev may change teachers within each scheme, two-sided, exact.
-    """
+def seen(points: pd.DataFrame) -> stats.Within:
+    """Does T. stddev tell which teacher makes the better students of a scheme? Every teacher has every scheme."""
     wide = points.pivot(index="scheme", columns="taught_by", values=["t_stddev", "test_loss"])
-    t_stddev, losses = wide["t_stddev"].to_numpy(), wide["test_loss"].to_numpy().ravel()
-    ways = itertools.product(itertools.permutations(range(t_stddev.shape[1])), repeat=len(t_stddev))
-    changed = np.array([np.take_along_axis(t_stddev, np.array(way), 1).ravel() for way in ways])
-    null = _spearman(changed, losses)
-    rho, slack = null[0], 1e-9  # the first way changes nothing
-    tails = (null >= rho - slack).mean(), (null <= rho + slack).mean()
-    return Seen(float(rho), float(null.mean()), float(min(1.0, 2 * min(tails))))
-
-
-def _spearman(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Spearman's rho of each row with y."""
-    a, b = scipy.stats.rankdata(rows, axis=1), scipy.stats.rankdata(y)
-    a, b = a - a.mean(1, keepdims=True), b - b.mean()
-    return a @ b / np.sqrt((a**2).sum(1) * (b**2).sum())
+    return stats.rank_order_within(wide["t_stddev"], wide["test_loss"])
 
 
 def losses_table(runs: pd.DataFrame) -> pd.DataFrame:

@@ -44,14 +44,14 @@ def judged(runs: pd.DataFrame, points: pd.DataFrame) -> dict[str, Finding]:
     worse = taught.impaired(runs)
     words = rules.from_tests({row.Index: (row.worse, row.p) for row in worse.itertuples()})
     seen = taught.seen(points)
-    word = rules.from_test(seen.rho - seen.by_schemes, seen.p)
+    word = rules.from_test(seen.rho - seen.by_groups, seen.p)
     says = {
         "taught-impaired": rules.all_parts(list(words.values())),
         "taught-seen": "cannot tell" if word == "holds" and seen.rho <= 0 else word,
     }
     numbers = {
         "taught-impaired": worse_in_words(worse),
-        "taught-seen": f"ρ = {seen.rho:.2f}, {seen.by_schemes:.2f} by the schemes alone ({stats.p_text(seen.p)})",
+        "taught-seen": f"ρ = {seen.rho:.2f}, {seen.by_groups:.2f} by the schemes alone ({stats.p_text(seen.p)})",
     }
     n = f"{len(RECIPES)} teachers of {len(SCHEMES)} schemes, {len(runs)} students"
     rests = {"by": "photographs", "size": "laptop", "n": n}

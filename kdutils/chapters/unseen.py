@@ -47,8 +47,7 @@ def predicted(ranking: pd.DataFrame, schemes: tuple[str, ...] = EIGHT) -> list[s
 
 def students() -> pd.DataFrame:
     """The recorded students of the study, a row per scheme and seed; none while it is not recorded."""
-    found = recorded_runs.there(lambda runs: runs, {STUDY: (STUDY,)})
-    return found.get(STUDY, pd.DataFrame(columns=["scheme", "seed", "test_loss", "test_accuracy"]))
+    return recorded_runs.or_empty(STUDY, "scheme", "seed", "test_loss", "test_accuracy")
 
 
 def whole_seeds(runs: pd.DataFrame, schemes: tuple[str, ...]) -> pd.DataFrame:

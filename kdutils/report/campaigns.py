@@ -34,6 +34,11 @@ def short_of(name: str) -> str:
     return lacking(facts.get("runs", 1), facts.get("planned_runs", 1))
 
 
+def how_much(name: str) -> str:
+    """How much of a recorded run is there, for a sentence."""
+    return short_of(name) or "all recorded"
+
+
 def lacking(done: int, runs: int) -> str:
     """Why so many of a study's runs may not decide yet; "" if all are there."""
     if done >= runs:

@@ -191,20 +191,17 @@ def ends_in_words(studies: Mapping[str, pd.DataFrame]) -> str:
 
 def whole() -> pd.DataFrame:
     """The recorded students with all images of CIFAR-100; none while none is recorded."""
-    return recorded_runs.there(lambda runs: runs, {WHOLE: (WHOLE,)}).get(WHOLE, pd.DataFrame())
+    return recorded_runs.or_empty(WHOLE, "scheme", "test_loss")
 
 
 def whole_in_words() -> str:
     """The inputs from the lowest mean test loss to the highest, with all images and with few, and how much is there."""
-    studies = recorded_runs.there(lambda runs: runs, {"all images": (WHOLE,), "50 images per class": (BESIDE,)})
-    inputs = set(studies["all images"]["scheme"]) if "all images" in studies else set()
-    told = [f"with {title}: {_order(runs[runs['scheme'].isin(inputs)])}" for title, runs in studies.items() if inputs]
-    return f"{'From the lowest test loss, ' if told else ''}{'; '.join([*told, f'state: {whole_state()}'])}."
-
-
-def whole_state() -> str:
-    """How much of the study with all images is recorded."""
-    return campaigns.short_of(WHOLE) or "all recorded"
+    many, few = whole(), recorded_runs.or_empty(BESIDE, "scheme", "test_loss")
+    state = f"state: {campaigns.how_much(WHOLE)}"
+    if many.empty:
+        return f"{state}."
+    beside = few[few["scheme"].isin(many["scheme"])]
+    return f"From the lowest test loss, with all images: {_order(many)}; with 50 per class: {_order(beside)}; {state}."
 
 
 def _order(runs: pd.DataFrame) -> str:

@@ -94,6 +94,11 @@ def there(make: Callable[..., pd.DataFrame], recordings: dict[str, tuple[str, ..
     }
 
 
+def or_empty(name: str, *columns: str) -> pd.DataFrame:
+    """The recorded run `name`; while it is not there, these columns without a row."""
+    return recorded(name) if name in recorded_names() else pd.DataFrame(columns=list(columns))
+
+
 def _results_file(name: str, kind: str) -> Path:
     """A file of a recorded run, or a UserError that names the ones there are."""
     if name not in recorded_names():

@@ -16,7 +16,7 @@ from kdutils.stats._coefficients import (
     permutation_p,
 )
 from kdutils.stats._estimates import adaptive_calibration_error, calibration_error, fit_line, stddev_standard_error
-from kdutils.stats._ranks import Lead, lead, rank_order
+from kdutils.stats._ranks import Lead, Within, lead, rank_order, rank_order_within
 from kdutils.stats._tests import (
     Combined,
     PairedTest,
@@ -39,6 +39,7 @@ __all__ = [
     "PairedTest",
     "SignTest",
     "UserError",
+    "Within",
     "adaptive_calibration_error",
     "calibration_error",
     "combine_p",
@@ -52,6 +53,7 @@ __all__ = [
     "paired_test",
     "permutation_p",
     "rank_order",
+    "rank_order_within",
     "sign_test",
     "stddev_standard_error",
     "t_interval",

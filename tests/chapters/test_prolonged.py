@@ -91,14 +91,10 @@ def students(optima: dict[str, list[int]], budgets: tuple[int, ...] = BUDGETS) -
     return pd.DataFrame(rows, columns=["line", "seed", "epochs", "test_loss", "test_error"])
 
 
-def test_recorded_students_are_lines_and_say_how_many_they_are(tmp_path, monkeypatch):
+def test_recorded_students_are_lines(tmp_path, monkeypatch):
     monkeypatch.setattr(recorded_runs, "RESULTS", tmp_path)
     assert prolonged.recorded_students().empty
-    assert prolonged.state() == "not recorded yet"
     row = {"method": "ce", "standard": "flip", "scheme": "none", "epochs": 10, "seed": 0}
     runs = pd.DataFrame([{**row, "test_loss": 2.0, "test_accuracy": 40.0}])
     report.write_recorded("few_prolonged", runs, {"runs": 1, "planned_runs": 86})
     assert prolonged.recorded_students()[["line", "test_error"]].to_numpy().tolist() == [["CE, Flip", 60.0]]
-    assert prolonged.state() == "1 of 86 runs recorded"
-    report.write_recorded("few_prolonged", runs, {"runs": 86, "planned_runs": 86})
-    assert prolonged.state() == "all recorded"

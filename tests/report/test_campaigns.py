@@ -86,6 +86,18 @@ def test_what_is_recorded_belongs_to_a_campaign_or_measures_the_machine():
     assert set(report.recorded_names()) - known <= {"bench", "costs", "growth"}
 
 
+def test_how_much_is_there_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(recorded_runs, "RESULTS", tmp_path)
+    frame = pd.DataFrame({"a": [1]})
+    assert campaigns.how_much("one") == "not recorded yet"
+    assert recorded_runs.or_empty("one", "a", "b").columns.tolist() == ["a", "b"]
+    report.write_recorded("one", frame, {"runs": 1, "planned_runs": 2})
+    assert campaigns.how_much("one") == "1 of 2 runs recorded"
+    assert recorded_runs.or_empty("one", "a", "b")["a"].tolist() == [1]
+    report.write_recorded("one", frame, {"runs": 2, "planned_runs": 2})
+    assert campaigns.how_much("one") == "all recorded"
+
+
 def test_the_commands_shown_are_those_of_what_is_missing():
     table = campaigns.planned()
     blocks = campaigns.page().split("```console\n")[1:]

@@ -145,7 +145,7 @@ def test_the_order_with_all_images_stands_beside_that_of_the_same_inputs_with_fe
     report.write_recorded("whole", pd.DataFrame(many, columns=columns), {"runs": 2, "planned_runs": 12})
     assert few_shot.whole()["test_loss"].tolist() == [1.75, 1.875]
     assert few_shot.whole_in_words() == (
-        "From the lowest test loss, with all images: x alone 1.750, CutMix 1.875; with 50 images per class: "
+        "From the lowest test loss, with all images: x alone 1.750, CutMix 1.875; with 50 per class: "
         "CutMix 3.250, x alone 3.500; state: 2 of 12 runs recorded."
     )
     report.write_recorded("whole", pd.DataFrame(many, columns=columns), {"runs": 12, "planned_runs": 12})

@@ -81,3 +81,26 @@ def test_what_has_no_answer_is_refused():
         stats.lead(x[:6], y[:6], z[:7])
     with pytest.raises(UserError, match="constant"):
         stats.rank_order(np.ones(12), np.arange(12))
+
+
+def test_within_groups_p_is_that_of_all_changes_one_by_one():
+    x, y = np.random.default_rng(3).normal(size=(2, 3, 3)) + np.array([0.0, 1.0, 2.0])[:, None]
+    found = stats.rank_order_within(x, y)
+    changes = itertools.product(itertools.permutations(range(3)), repeat=3)
+    null = np.array(
+        [
+            scipy_stats.spearmanr(np.concatenate([row[list(way)] for row, way in zip(x, ways, strict=True)]), y.ravel())
+            for ways in changes
+        ]
+    )[:, 0]
+    assert found.rho == pytest.approx(null[0])
+    assert found.by_groups == pytest.approx(null.mean())
+    assert found.p == pytest.approx(min(1, 2 * min((null >= null[0] - 1e-9).mean(), (null <= null[0] + 1e-9).mean())))
+    assert 0.05 < found.p < 1
+
+
+def test_changes_within_groups_that_are_too_many_are_refused():
+    with pytest.raises(UserError, match="the 1,728,000 changes within 3 groups are too many to list"):
+        stats.rank_order_within(np.ones((3, 5)), np.ones((3, 5)))
+    with pytest.raises(UserError, match="the same shape"):
+        stats.rank_order_within(np.ones((2, 3)), np.ones((3, 2)))
