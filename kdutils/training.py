@@ -17,8 +17,9 @@ from kdutils import augment, seeds
 from kdutils.augment import Augmented, Scheme
 from kdutils.data import Dataset, Split, batches, shuffled
 from kdutils.errors import UserError, choose
-from kdutils.inference import PRECISIONS, for_inference, warn_if_slow
+from kdutils.inference import PRECISIONS, for_inference
 from kdutils.inference.devices import double
+from kdutils.inference.precision import layers_in
 from kdutils.losses import Method, Targets
 from kdutils.models import Features, Network
 from kdutils.stats import adaptive_calibration_error, calibration_error
@@ -134,7 +135,6 @@ class Training:
     def __post_init__(self) -> None:
         choose("precision", self.student_precision, PRECISIONS)
         self.device = next(self.student.parameters()).device
-        warn_if_slow(self.device, self.student_precision)
         self.settings = augment.settings(self.dataset, self.granularity)
         self.runs = augment.pool_runs(self.pick_ratio) if self.scheme and self.scheme.pick else 1
         if self.teacher is not None:
@@ -208,7 +208,8 @@ class Training:
         """The student's outputs for normalised images; for the losses they leave autocast's 16 bits."""
         if self.student_precision == "float32":
             return self.student.features(x)
-        with torch.autocast(x.device.type, PRECISIONS[self.student_precision]):
+        precision = PRECISIONS[self.student_precision]
+        with torch.autocast(x.device.type, precision), layers_in(precision, x.device):
             maps, pooled, logits = self.student.features(x)
         used = maps if self.method.needs_maps else ()
         return Features(tuple(each.float() for each in used), pooled.float(), logits.float())

@@ -2,7 +2,7 @@
 
 They are compared with the way of the paper's released code (`reference`), with a plain modern loop (`modern`), and with
 bare forward and backward passes; those with the machine itself: how long as many operations take in one large matrix
-product. Ways in bfloat16 are left out on a processor that is slow in it.
+product. Ways in bfloat16 are left out on a processor without instructions for it.
 """
 
 import pickle
@@ -20,7 +20,7 @@ from kdutils.augment import NINE, SCHEMES, Scheme
 from kdutils.bench import modern, reference
 from kdutils.bench.reference import ALPHA, BATCH, TAU
 from kdutils.data import Dataset, MemorySplit
-from kdutils.inference import PRECISIONS, precision, read, reader
+from kdutils.inference import PRECISIONS, has_bfloat16, read, reader
 from kdutils.models import Network
 from kdutils.sweep import estimate
 from kdutils.training import Schedule, Training
@@ -151,7 +151,7 @@ def _works() -> Iterator[tuple[str, Work, float]]:
     yield "forwards_plain", lambda: _plain(plain, x), 1
     pupil = network(STUDENT, 1)
     yield "train_modern", lambda: modern.train(plain, pupil, few, batches), TRAIN_STEPS
-    short = precision.bfloat16_time() < precision.NOISE  # elsewhere nobody should use it, and it would take for ever
+    short = has_bfloat16()  # elsewhere it is float32 and roundings
     for name, kind in PRECISIONS.items() if short else [("float32", torch.float32)]:
         suffix = "" if name == "float32" else f"_{name}"
         yield (

@@ -2,7 +2,7 @@
 
 from kdutils.inference.any_network import AnyNetwork, check_logits, device_of, refuse_infinite
 from kdutils.inference.frozen import for_inference, read, reader
-from kdutils.inference.precision import PRECISIONS, warn_if_slow
+from kdutils.inference.precision import PRECISIONS, has_bfloat16
 
 __all__ = [
     "PRECISIONS",
@@ -10,8 +10,8 @@ __all__ = [
     "check_logits",
     "device_of",
     "for_inference",
+    "has_bfloat16",
     "read",
     "reader",
     "refuse_infinite",
-    "warn_if_slow",
 ]

@@ -12,7 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from kdutils.errors import UserError, choose
 from kdutils.inference.any_network import AnyNetwork
-from kdutils.inference.precision import PRECISIONS, warn_if_slow
+from kdutils.inference.precision import PRECISIONS, layers_in
 from kdutils.models import OutsideNetwork
 from kdutils.models.base import Features, Network
 
@@ -63,7 +63,7 @@ def for_inference(model: Network, precision: str = "float32", device: torch.devi
 
     Its logits and features equal those of `model.eval()` up to rounding; `model` itself is left as it was.
     `precision` "bfloat16" keeps weights and activations in 16 bits, with 8 bits of mantissa: about twice as fast on a
-    processor that has instructions for it, and warned of, once per process, on one that has not.
+    processor that has instructions for it; elsewhere the same arithmetic is done by rounding, as fast as float32.
     The copy is made on `device`, by default the model's own. A frozen network is returned as it is; in another
     precision it is a UserError.
     """
@@ -71,7 +71,6 @@ def for_inference(model: Network, precision: str = "float32", device: torch.devi
     if isinstance(model, FrozenNetwork):
         return _as_frozen(model, precision)
     device = device or next((weights.device for weights in model.parameters()), torch.device("cpu"))
-    warn_if_slow(device, precision)
     with torch.no_grad():  # TorchScript copies by operations, which would be recorded
         network = copy.deepcopy(model).eval().requires_grad_(False)
     for conv, norm in foldable(network):
@@ -161,7 +160,7 @@ def _each(function: Callable[[Tensor], Read], x: Tensor) -> list[Read]:
     """
 
     def without_gradients(piece: Tensor) -> Read:
-        with torch.no_grad():  # it holds for one thread only
+        with torch.no_grad(), layers_in(x.dtype, x.device):  # both hold for one thread only
             return function(piece)
 
     threads = torch.get_num_threads()

@@ -6,7 +6,7 @@ import pandas as pd
 
 from kdutils import augment, metrics, models
 from kdutils._provenance import made
-from kdutils.inference import devices, warn_if_slow
+from kdutils.inference import devices
 from kdutils.metrics import teacher_check
 from kdutils.runs.specs import RankSpec
 from kdutils.runs.store import MADE, Store
@@ -42,7 +42,6 @@ def rank(spec: RankSpec, store: str | Path | None = None) -> pd.DataFrame:
 
 def _measure(spec: RankSpec, store: Path) -> pd.DataFrame:
     device = devices.find(spec.device)
-    warn_if_slow(device, spec.precision)
     dataset, steps = spec.load_data(), spec.steps or None
     metrics.count_steps(dataset, spec.epochs, steps, spec.batch_size, spec.k)
     if not spec.teacher_weights:  # refuse before a teacher is trained

@@ -18,7 +18,7 @@ from kdutils._files import sha256
 from kdutils._provenance import made
 from kdutils.data import Dataset
 from kdutils.errors import UserError
-from kdutils.inference import devices, for_inference, read, warn_if_slow
+from kdutils.inference import devices, for_inference, read
 from kdutils.metrics import teacher_check
 from kdutils.models import Network
 from kdutils.runs.schema import RunResult
@@ -108,7 +108,7 @@ def check(spec: RunSpec) -> Dataset:
 
 def start(spec: RunSpec, store: str | Path | None = None) -> training.Training:
     """The training of `spec` before its first epoch, all its parts loaded and checked, before a teacher is trained."""
-    warn_if_slow(devices.find(spec.device), spec.precision, spec.student_precision)
+    devices.find(spec.device)
     dataset = check(spec)
     progress = assemble(spec, dataset, load_teacher(spec, store) if spec.teacher else None)
     if spec.teacher_weights:  # a teacher from elsewhere may not fit these images

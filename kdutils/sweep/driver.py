@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from kdutils.errors import UserError
-from kdutils.inference import devices, warn_if_slow
+from kdutils.inference import devices
 from kdutils.runs import RunSpec, Store, students, teacher_spec, title
 from kdutils.sweep.jobs import PATIENCE, Board, Job
 from kdutils.sweep.local import Engine, InProcess, Pool, default_workers
@@ -49,8 +49,6 @@ def sweep(
         refuse_misfits(jobs, {spec.key() for spec in specs})
     if jobs:
         shelf.check()
-        if not scheduler:  # whose workers speak for themselves
-            _warn_of_precision(jobs, device)
         engine = _engine(jobs, default_workers(device) if workers is None else workers, scheduler, device)
         board = Board(jobs, shelf, budget)
         try:
@@ -124,12 +122,6 @@ def _engine(jobs: dict[str, Job], workers: int, scheduler: str | None, device: s
 
         return Cluster(scheduler)
     return Pool(min(workers, len(jobs)), device)
-
-
-def _warn_of_precision(jobs: dict[str, Job], device: str) -> None:
-    """Warn, before any work, of a precision that is slow on this machine; its workers then keep silent about it."""
-    asked = [precision for job in jobs.values() for precision in (job.spec.precision, job.spec.student_precision)]
-    warn_if_slow(devices.find(device), *asked)
 
 
 def _drive(board: Board, engine: Engine) -> None:

@@ -21,7 +21,6 @@ import torch
 from kdutils import runs
 from kdutils._files import write_text
 from kdutils.errors import UserError
-from kdutils.inference.precision import SLOW
 from kdutils.runs import RunSpec, Store
 from kdutils.runs.store import TRACEBACK, Busy
 
@@ -121,8 +120,6 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C goes to the whole group; the sweep then asks us to stop
 
     def report(event: Event) -> None:
-        if event.kind == "warning" and event.text.startswith(SLOW):
-            return  # the sweep has warned of it before it began
         lines.write(json.dumps(event) + "\n")
 
     try:

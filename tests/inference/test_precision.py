@@ -1,79 +1,134 @@
-"""bfloat16 is warned of where the processor is slow in it: once, with the measured ratio, before any long work."""
+"""bfloat16 by rounding is the arithmetic of the instructions, and is what a CPU without them computes."""
 
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
+import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from kdutils import inference, losses, models, runs, sweep, training
-from kdutils.inference import precision
-from kdutils.runs import RankSpec, RunSpec
+from kdutils import losses, models, training
+from kdutils.inference import for_inference, read
+from kdutils.inference.precision import RoundedLayers, layers_in
 
-SLOW = "a convolution takes 8.5 times as long as in float32"
-TINY = {"student": "tiny", "method": "ce", "images_per_class": 13, "epochs": 1}
-
-
-@pytest.fixture(autouse=True)
-def ratio(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """What the measurement gives, 8.5 until a test changes it; each test starts as a new process does."""
-    measured = [8.5]
-    monkeypatch.setattr(precision, "bfloat16_time", lambda: measured[0])
-    precision._measure_and_warn.cache_clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield measured
-    precision._measure_and_warn.cache_clear()
+HALF_STEP = 2**-8  # the largest relative error of one rounding to bfloat16
+WORK = (torch.ops.aten.convolution, torch.ops.aten.convolution_backward, torch.ops.aten.addmm, torch.ops.aten.mm)
 
 
-def test_it_is_said_once_with_the_ratio_and_what_to_do() -> None:
-    with pytest.warns(UserWarning, match=f"{SLOW}.*Leave the precision at float32"):
-        inference.warn_if_slow("cpu", "float32", "bfloat16")
-    inference.warn_if_slow("cpu", "bfloat16")
+class Watched(TorchDispatchMode):
+    """What the convolutions and matrix products below were computed in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[torch.dtype] = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None) -> object:
+        if function.overloadpacket in WORK:
+            self.seen |= {value.dtype for value in args if isinstance(value, Tensor)}
+        return function(*args, **kwargs or {})
 
 
-def test_float32_a_gpu_and_a_processor_that_is_faster_are_not_warned_of(ratio) -> None:
-    inference.warn_if_slow("cpu", "float32")
-    inference.warn_if_slow("cuda", "bfloat16")
-    ratio[0] = 0.55
-    inference.warn_if_slow("cpu", "bfloat16")
+@pytest.fixture(params=["AVX2", "AVX512"])
+def capability(request, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The instructions that PyTorch says it uses."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: request.param)
+    return request.param
 
 
-def test_a_frozen_network_and_a_training_student_say_so(digits) -> None:
-    with pytest.warns(UserWarning, match=SLOW):
-        inference.for_inference(models.build("tiny", 10), "bfloat16")
-    precision._measure_and_warn.cache_clear()
-    student, schedule = models.build("tiny", 10), training.Schedule(1)
-    with pytest.warns(UserWarning, match=SLOW):
-        training.Training(student, losses.build("ce"), digits, schedule, student_precision="bfloat16")
+@pytest.fixture(params=["conv2d", "linear"])
+def layer(request) -> tuple:
+    """A layer with its input, weight and bias, of numbers that bfloat16 has not."""
+    torch.manual_seed(0)
+    shapes = {"conv2d": [(4, 6, 9, 9), (8, 6, 3, 3), (8,)], "linear": [(4, 30), (8, 30), (8,)]}[request.param]
+    return getattr(F, request.param), [torch.randn(shape) for shape in shapes]
 
 
-@pytest.mark.parametrize(
-    "work",
-    [
-        lambda store: runs.rank(RankSpec(teacher="tiny", precision="bfloat16"), store),
-        lambda store: runs.run(RunSpec(**TINY, student_precision="bfloat16"), store),
-        lambda store: sweep.sweep([RunSpec(**TINY, student_precision="bfloat16")], store, workers=1),
-    ],
-    ids=["rank", "run", "sweep"],
-)
-def test_it_comes_before_anything_else(work, tmp_path: Path) -> None:
-    """As an error it stops the work: nothing has been made by then, no own teacher either."""
-    with pytest.raises(UserWarning, match=SLOW):
-        work(tmp_path)
-    assert not list(tmp_path.rglob("*.json"))
+def test_a_layer_rounds_what_goes_in_and_what_comes_out(layer) -> None:
+    function, given = layer
+    exact = function(*[value.bfloat16().double() for value in given])
+    with RoundedLayers():
+        found = function(given[0], given[1], bias=given[2])
+    assert found.dtype == torch.bfloat16
+    assert ((found.double() - exact).abs() <= HALF_STEP * exact.abs() + 1e-6).all()
+    unrounded = function(*map(torch.Tensor.double, given))
+    assert (found.double() - unrounded).norm() > 1.2 * (found.double() - exact).norm()
 
 
-def test_the_workers_of_a_sweep_do_not_repeat_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")  # on x86 the worker, a process of its own, then finds it slow too
-    with pytest.warns(UserWarning, match=SLOW) as said:
-        sweep.sweep([RunSpec(**TINY, student_precision="bfloat16")], tmp_path, workers=1)
-    assert len(said) == 1
+def test_so_does_its_gradient(layer) -> None:
+    function, given = layer
+    leaves = [value.clone().requires_grad_() for value in given]
+    with torch.autocast("cpu", torch.bfloat16), RoundedLayers():
+        out = function(*leaves)
+    above = torch.randn(out.shape)
+    out.float().backward(above)
+    exact = [value.bfloat16().double().requires_grad_() for value in given]
+    function(*exact).backward(above.bfloat16().double())
+    for leaf, expected in zip(leaves, exact, strict=True):
+        assert leaf.grad.dtype == torch.float32
+        assert torch.equal(leaf.grad, leaf.grad.bfloat16().float())  # as autocast hands it to the weights
+        assert ((leaf.grad - expected.grad).abs() <= HALF_STEP * expected.grad.abs() + 1e-4).all()
 
 
-def test_the_measurement_compares_the_two_and_draws_no_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    state = torch.random.get_rng_state()
-    assert 0.02 < precision.bfloat16_time() < 500
-    assert torch.equal(torch.random.get_rng_state(), state)
+@pytest.mark.parametrize("name", ["resnet8", "MobileNetV2", "ShuffleV2"])
+def test_a_network_computes_what_it_does_with_the_instructions(name: str) -> None:
+    """The outputs and gradients of a training network: as far from float32 in one way as in the other, and nearer
+    to each other."""
+    torch.manual_seed(0)
+    network, x = models.build(name, 10, 32).train(), torch.randn(8, 3, 32, 32)
+
+    def outcome(autocast: bool, rounded: bool) -> Tensor:
+        student = copy.deepcopy(network)
+        ways = torch.autocast("cpu", torch.bfloat16, autocast), RoundedLayers() if rounded else torch.no_grad()
+        with ways[0], ways[1] if rounded else torch.enable_grad():
+            logits = student.features(x).logits.float()
+        F.cross_entropy(logits, torch.arange(8)).backward()
+        last = [weights.grad.flatten() for weights in student.parameters()][-2:]
+        return torch.cat([logits.detach().flatten(), *last]).double()
+
+    plain, native, by_rounding = outcome(False, False), outcome(True, False), outcome(True, True)
+    error = (native - plain).norm()
+    assert (by_rounding - plain).norm() == pytest.approx(error, rel=0.5)
+    assert (by_rounding - native).norm() < 0.8 * error
+
+
+def test_a_cpu_without_the_instructions_computes_in_float32(capability: str, digits) -> None:
+    """In the teacher, in the student's forward and in its backward pass."""
+    teacher, student = models.build("tiny", 10), models.build("tiny", 10)
+    way = training.Training(
+        student,
+        losses.build("kd"),
+        digits,
+        training.Schedule(1),
+        teacher,
+        teacher_precision="bfloat16",
+        student_precision="bfloat16",
+    )
+    x0, targets, generator = next(way._batches(0))
+    with Watched() as watch:
+        way._step(x0, targets, generator)
+    assert watch.seen == {torch.float32 if capability == "AVX2" else torch.bfloat16}
+
+
+def test_frozen_in_several_threads_it_does_so_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    network = for_inference(models.build("tiny", 10), "bfloat16")
+    x = torch.randn(400, 3, 32, 32)
+    one = read(network, x)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        two = read(network, x)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(one, two)
+
+
+def test_float32_and_a_gpu_are_left_as_they_are(capability: str) -> None:
+    ways = {
+        (precision, device): isinstance(layers_in(precision, torch.device(device)), RoundedLayers)
+        for precision in (torch.float32, torch.bfloat16)
+        for device in ("cpu", "cuda")
+    }
+    assert ways.pop((torch.bfloat16, "cpu")) == (capability == "AVX2")
+    assert not any(ways.values())
