@@ -9,7 +9,7 @@ from pandas.api.typing import DataFrameGroupBy
 from kdutils import paper, plots, report, stats
 from kdutils.book import playbook, speed_page
 from kdutils.book.course import assignments
-from kdutils.report import campaigns, few_shot, rules
+from kdutils.report import campaigns, few_shot, found_again, rules
 
 FRONT_PAIR = ("cifar100", "wrn_40_2/wrn_16_2")  # Fig. 1b of the paper
 OUR_PAIR = "resnet20/resnet8"  # of the few-shot study
@@ -37,6 +37,7 @@ def pages(executed: list[Path]) -> dict[str, str]:
         "evidence.svg": evidence_figure(claims, verdicts),
         "experiments.md": experiments(),
         "campaigns.md": campaigns.page(),
+        "found_again.md": found_again.page(),
         "assignments.md": assignments.page(),
         "results.md": recorded_runs(),
         "bench.md": speed_page.bench_page(),

@@ -1,0 +1,99 @@
+"""Recorded students that were trained once more from their command: how far the second is from the first.
+
+The rule is in `book/results/README.md`.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from kdutils import augment
+from kdutils.report import campaigns, recorded_runs
+from kdutils.runs import NO_SCHEME
+
+AGAIN = ("few_cuda", "few_again", "few_again_large")
+METRICS = ("test_loss", "test_accuracy")
+MEASURED = {*METRICS, "ece", "ace", "agreement", "teacher_kl", "key"}
+FAR = 2 * math.sqrt(2)  # standard deviations of one seed: two seeds of one setting are rarely further apart
+
+
+def table() -> pd.DataFrame:
+    """One row per run that was made again, with its study and its settings.
+
+    For both metrics (loss in nats, accuracy in per cent): the first value, the second (`_again`), and the `_spread` of
+    seeds in the study. `found` is whether both differ by less than `FAR` spreads.
+    """
+    rows = [row for name in AGAIN if name in recorded_runs.recorded_names() for row in _rows(name)]
+    frame = pd.DataFrame(rows)
+    if rows:
+        near = [(frame[f"{m}_again"] - frame[m]).abs() < FAR * frame[f"{m}_spread"] for m in METRICS]
+        frame["found"] = near[0] & near[1]
+    return frame
+
+
+def page() -> str:
+    """How many were found again, and the table of all, as MyST text."""
+    frame = table()
+    if frame.empty:
+        return "No recorded run has been made again yet.\n"
+    shown = pd.DataFrame(
+        {
+            "Study": frame["study"],
+            "Run": [_described(row) for row in frame.to_dict("records")],
+            "Test loss": _first_and_second(frame, "test_loss", 3),
+            "Spread": frame["test_loss_spread"].map("{:.3f}".format),
+            "Accuracy": _first_and_second(frame, "test_accuracy", 1),
+            "Spread ": frame["test_accuracy_spread"].map("{:.1f}".format),
+            "Made again by": frame["machine"],
+        }
+    )
+    verdict = f"{frame['found'].sum()} of {len(frame)} runs were found again within the spread of seeds."
+    return f"{verdict}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
+
+
+def seed_spread(runs: pd.DataFrame, metric: str) -> float:
+    """The standard deviation of `metric` over seeds, pooled over the settings of a study; NaN with one seed of each."""
+    settings = [column for column in runs if column not in {*MEASURED, "seed"}]
+    each = runs.groupby(settings, dropna=False)[metric]
+    squares, freedom = ((runs[metric] - each.transform("mean")) ** 2).sum(), len(runs) - each.ngroups
+    return float(np.sqrt(squares / freedom)) if freedom else math.nan
+
+
+def _first_and_second(frame: pd.DataFrame, metric: str, digits: int) -> list[str]:
+    """`3.461, again 3.468`"""
+    both = zip(frame[metric], frame[f"{metric}_again"], strict=True)
+    return [f"{first:.{digits}f}, again {second:.{digits}f}" for first, second in both]
+
+
+def _described(run: dict) -> str:
+    """`resnet32/wrn_16_1, KD, CutMix, 20 epochs, seed 1`"""
+    teacher = f"{run['teacher']}/" if isinstance(run["teacher"], str) else ""
+    standard = "" if run["standard"] == "crop_flip" else f"standard {run['standard']}"
+    scheme = "" if run["scheme"] == NO_SCHEME else augment.label(run["scheme"])
+    parts = [f"{teacher}{run['student']}", run["method"].upper(), standard, scheme, f"{run['epochs']} epochs"]
+    return ", ".join(filter(None, [*parts, f"seed {run['seed']}"]))
+
+
+def _rows(name: str) -> list[dict]:
+    machine = str(recorded_runs.recorded_provenance(name).get("machine", ""))
+    rows = []
+    for again in recorded_runs.recorded(name).to_dict("records"):
+        study = next((each for each in _studies() if again["key"] in set(recorded_runs.recorded(each)["key"])), None)
+        if study is None:
+            continue
+        runs = recorded_runs.recorded(study)
+        first = runs.set_index("key").loc[again["key"]]
+        found = {"study": study, "machine": machine, **again}
+        for metric in METRICS:
+            found |= {metric: first[metric], f"{metric}_again": again[metric]}
+            found[f"{metric}_spread"] = seed_spread(runs, metric)
+        rows.append(found)
+    return rows
+
+
+def _studies() -> list[str]:
+    """The recorded tables of students, in the order of the campaigns, but those of runs made again."""
+    names = [name for row in campaigns.planned().itertuples() for name in row.recorded if name not in AGAIN]
+    there = [name for name in names if name in recorded_runs.recorded_names()]
+    return [name for name in there if {"key", "test_loss"} <= set(recorded_runs.recorded(name))]
