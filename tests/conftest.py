@@ -1,5 +1,6 @@
 """Fixtures shared by all tests; those that need real data skip, with the reason, where it is missing."""
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import kdutils  # before any test module imports torchvision: see kdutils/_torchvision.py
+from tests.faults import case
 
 torch.set_num_threads(1)
 
@@ -14,6 +16,12 @@ torch.set_num_threads(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files marked as long come first, so that no process is left alone with one of them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_server_of_forks() -> None:
+    """Python has one server of forks per process: whichever test starts it, it imports what the others need too."""
+    multiprocessing.set_forkserver_preload(case.PRELOAD)
 
 
 @pytest.fixture(autouse=True)

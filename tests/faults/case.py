@@ -19,9 +19,8 @@ from kdutils.cli import faults
 LIMIT = 120  # seconds; none takes more than a few where it is alone
 LOCK = threading.Lock()  # a start asks for the exit status of all processes, and each status can be read once
 OUTCOMES = ("clear", "long", "traceback", "silently wrong", "accepted", "hung")
-PRELOAD = [
-    f"kdutils.cli.{name}" for name in ("bench", "book", "courses", "notebooks", "rank", "results", "sweep", "train")
-]
+COMMANDS = ("bench", "book", "courses", "notebooks", "rank", "results", "sweep", "train")
+PRELOAD = [*(f"kdutils.cli.{name}" for name in COMMANDS), "kdutils.book.course.grading", "tests.faults.table"]
 CHANGING = ("store", "data", "home", "theirs")
 THEIRS = {
     "notes.txt": b"my own work",
@@ -78,7 +77,7 @@ def run(case: Case, number: int, folder: Path) -> Outcome:
         write(here / name, content)
     before = listing(here)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOAD, "kdutils.book.course.grading", "tests.faults.table"])
+    context.set_forkserver_preload(PRELOAD)
     process = context.Process(target=_child, args=(number, folder))
     with LOCK:
         process.start()

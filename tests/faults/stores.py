@@ -15,7 +15,8 @@ from tests.runs.contents import CONTENT, KEY, answer, changed, question
 from tests.runs.test_transfer import set_everywhere, spoiled_archive
 
 PLACE = f"{KEY}/result.json"
-ELSEWHERE = ["../x", "/tmp/x", f"{KEY}/../../x", "a/b/c", f"{KEY}/x.sh", "C:\\x", f"{KEY}\\result.json"]
+OUTSIDE = Path("/tmp/kdutils-tests-outside")  # which nobody has
+ELSEWHERE = ["../x", str(OUTSIDE), f"{KEY}/../../x", "a/b/c", f"{KEY}/x.sh", "C:\\x", f"{KEY}\\result.json"]
 NO_FILES = {
     "folder": None,
     "pipe": lambda path: os.mkfifo(path),
@@ -119,7 +120,7 @@ def nothing(out: str, here: Path) -> bool:
     """No result came into the store, and nothing outside it."""
     names = ("x.sh", "result.json", "checkpoint.pt")
     found = [path for path in (here / "store").rglob("*") if path.name in names]
-    return ": 0 new" in out and not found and not Path("/tmp/x").exists()
+    return ": 0 new" in out and not found and not OUTSIDE.exists()
 
 
 def signed(content: dict) -> str:

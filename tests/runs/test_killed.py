@@ -6,10 +6,11 @@ import os
 import random
 import signal
 import sys
+import threading
 from collections import Counter
 
 import pytest
-import torch
+from tqdm import tqdm
 
 from kdutils import runs
 from kdutils.runs import Store, students
@@ -19,15 +20,13 @@ from tests.runs.helpers import files
 
 @pytest.fixture(scope="module")
 def context():
-    """Children forked from a server that has imported everything once: quick, and free of this process's threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "sklearn.datasets", "torch._dynamo"])  # the digits need it, and any SGD
-    return context
+    """Children forked from here, where everything is imported."""
+    return multiprocessing.get_context("fork")
 
 
 def child_run(spec, store, watch=lambda epochs_done: None):
-    """A run in a child, on one thread as here."""
-    torch.set_num_threads(1)
+    """A run in a child; the lock of its progress bars is its own, as one that is killed never gives it back."""
+    tqdm.set_lock(threading.RLock())
     runs.run(spec, store, watch)
 
 
