@@ -24,12 +24,19 @@ def serve(root: Path = ROOT, port: int = 8000) -> None:
         raise UserError(f"cannot serve on port {port}: {error.strerror}. Name another with --port") from error
     with server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        for _ in changes(root):
-            try:
-                build.build(root)
-                print(f"http://localhost:{server.server_port}/ shows the book; Ctrl-C ends", flush=True)
-            except UserError as error:
-                print(f"kdutils: {error}", flush=True)
+        try:
+            for _ in changes(root):
+                _build(root, server.server_port)
+        finally:
+            server.shutdown()  # its thread would go on asking a closed socket
+
+
+def _build(root: Path, port: int) -> None:
+    try:
+        build.build(root)
+        print(f"http://localhost:{port}/ shows the book; Ctrl-C ends", flush=True)
+    except UserError as error:
+        print(f"kdutils: {error}", flush=True)
 
 
 def changes(root: Path, seconds: float = 1) -> Iterator[None]:

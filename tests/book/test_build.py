@@ -19,6 +19,8 @@ from kdutils.errors import UserError
 from tests.book.chromium import program
 from tests.tiny import write
 
+pytestmark = pytest.mark.long
+
 CONFIG = "title: Tiny\nauthor: nobody\nonly_build_toc_files: true\nexecute: {execute_notebooks: 'off'}\n"
 TOC = "format: jb-book\nroot: book/intro\nchapters:\n- file: notebooks/one\n- file: notebooks/two\n"
 SAY = "with open('runs.log', 'a') as log:\n    print({!r}, file=log)\nprint({!r})"

@@ -95,6 +95,22 @@ def test_an_address_of_no_page_is_not_found_and_prints_nothing(
     assert capfd.readouterr().err == ""
 
 
+def test_its_thread_ends_with_it(root: Path, monkeypatch: pytest.MonkeyPatch, address: Callable[[], str]) -> None:
+    """However it ends; left alone, it would keep a whole core busy."""
+
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr(book, "build", interrupted)
+    monkeypatch.setattr(serve, "changes", lambda _: range(1))
+    with pytest.raises(KeyboardInterrupt):
+        serve.serve(root, port=0)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=5)
+    assert set(threading.enumerate()) <= before
+
+
 def test_a_port_in_use_is_said(root: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
