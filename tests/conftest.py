@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _one_server_of_forks() -> None:
     """Python has one server of forks per process: whichever test starts it, it imports what the others need too."""
     multiprocessing.set_forkserver_preload(case.PRELOAD)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_thread_stays_busy() -> Iterator[None]:
+    """A file of tests leaves no thread behind that takes a core from all tests after it."""
+    yield
+    assert any(_idle() for _ in range(100)), "a thread that a test started, here or in a file before, goes on and on"
+
+
+def _idle() -> bool:
+    """Whether this process computes nothing while its main thread sleeps."""
+    before = time.process_time()
+    time.sleep(0.03)
+    return time.process_time() - before < 0.01
 
 
 @pytest.fixture(autouse=True)

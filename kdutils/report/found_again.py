@@ -33,23 +33,29 @@ def table() -> pd.DataFrame:
 
 
 def page() -> str:
-    """How many were found again, and the table of all, as MyST text."""
+    """How many were found again, the table of all, and what made them, as MyST text."""
     frame = table()
     if frame.empty:
         return "No recorded run has been made again yet.\n"
-    shown = pd.DataFrame(
-        {
-            "Study": frame["study"],
-            "Run": [_described(row) for row in frame.to_dict("records")],
-            "Test loss": _first_and_second(frame, "test_loss", 3),
-            "Spread": frame["test_loss_spread"].map("{:.3f}".format),
-            "Accuracy": _first_and_second(frame, "test_accuracy", 1),
-            "Spread ": frame["test_accuracy_spread"].map("{:.1f}".format),
-            "Made again by": frame["machine"],
-        }
-    )
+    columns = {
+        "study": "Study",
+        "run": "Run",
+        "test_loss": "Test loss, and again",
+        "test_loss_spread": "its spread",
+        "test_accuracy": "Accuracy, and again",
+        "test_accuracy_spread": "its spread",
+    }
+    shown = frame.assign(
+        run=[_described(row) for row in frame.to_dict("records")],
+        test_loss=_first_and_second(frame, "test_loss", 3),
+        test_loss_spread=frame["test_loss_spread"].map("{:.3f}".format),
+        test_accuracy=_first_and_second(frame, "test_accuracy", 1),
+        test_accuracy_spread=frame["test_accuracy_spread"].map("{:.1f}".format),
+    )[[*columns]]
     verdict = f"{frame['found'].sum()} of {len(frame)} runs were found again within the spread of seeds."
-    return f"{verdict}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
+    made = "Made again by: " + "; ".join(dict.fromkeys(f"{row.again} on {row.machine}" for row in frame.itertuples()))
+    printed = shown.to_markdown(index=False, headers=[*columns.values()], disable_numparse=True)
+    return f"{verdict}\n\n{printed}\n\n{made}.\n"
 
 
 def seed_spread(runs: pd.DataFrame, metric: str) -> float:
@@ -61,9 +67,9 @@ def seed_spread(runs: pd.DataFrame, metric: str) -> float:
 
 
 def _first_and_second(frame: pd.DataFrame, metric: str, digits: int) -> list[str]:
-    """`3.461, again 3.468`"""
+    """`3.461 → 3.468`"""
     both = zip(frame[metric], frame[f"{metric}_again"], strict=True)
-    return [f"{first:.{digits}f}, again {second:.{digits}f}" for first, second in both]
+    return [f"{first:.{digits}f} → {second:.{digits}f}" for first, second in both]
 
 
 def _described(run: dict) -> str:
@@ -84,7 +90,7 @@ def _rows(name: str) -> list[dict]:
             continue
         runs = recorded_runs.recorded(study)
         first = runs.set_index("key").loc[again["key"]]
-        found = {"study": study, "machine": machine, **again}
+        found = {"study": study, "again": name, "machine": machine, **again}
         for metric in METRICS:
             found |= {metric: first[metric], f"{metric}_again": again[metric]}
             found[f"{metric}_spread"] = seed_spread(runs, metric)

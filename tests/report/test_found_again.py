@@ -52,8 +52,8 @@ def test_a_run_is_found_if_loss_and_accuracy_are_both_near(again):
     assert "1 of 3 runs were found again" in page
     assert "resnet20/resnet8, KD, CutMix, 20 epochs, seed 0" in page
     assert "resnet20/resnet8, KD, 20 epochs, seed 0" in page
-    assert "50.0, again 55.7" in page
-    assert "another" in page
+    assert "50.0 → 55.7" in page
+    assert "few_again on another." in page
 
 
 def test_a_run_of_no_recorded_study_is_not_counted(again):
