@@ -17,9 +17,8 @@ from kdutils import augment, seeds
 from kdutils.augment import Augmented, Scheme
 from kdutils.data import Dataset, Split, batches, shuffled
 from kdutils.errors import UserError, choose
-from kdutils.inference import PRECISIONS, for_inference
+from kdutils.inference import PRECISIONS, for_inference, layers_in
 from kdutils.inference.devices import double
-from kdutils.inference.precision import layers_in
 from kdutils.losses import Method, Targets
 from kdutils.models import Features, Network
 from kdutils.stats import adaptive_calibration_error, calibration_error

@@ -63,7 +63,7 @@ def for_inference(model: Network, precision: str = "float32", device: torch.devi
 
     Its logits and features equal those of `model.eval()` up to rounding; `model` itself is left as it was.
     `precision` "bfloat16" keeps weights and activations in 16 bits, with 8 bits of mantissa: about twice as fast on a
-    processor that has instructions for it; elsewhere the same arithmetic is done by rounding, as fast as float32.
+    processor that has instructions for it; elsewhere the same arithmetic is done by rounding, about as fast as float32.
     The copy is made on `device`, by default the model's own. A frozen network is returned as it is; in another
     precision it is a UserError.
     """

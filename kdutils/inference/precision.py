@@ -26,8 +26,8 @@ def has_bfloat16() -> bool:
 class RoundedLayers(TorchFunctionMode):
     """Convolutions and linear layers in bfloat16 by float32: inputs, weights, results and gradients are rounded.
 
-    The same arithmetic as the instructions', which multiply in 16 bits and add up in 32. Without them PyTorch takes ten
-    times as long for a convolution in bfloat16 as in float32; this way takes about as long as float32.
+    The same arithmetic as the instructions', which multiply in 16 bits and add up in 32. Without them PyTorch's
+    own convolution in bfloat16 takes many times as long as in float32; this one takes about as long.
     """
 
     def __torch_function__(

@@ -24,7 +24,8 @@ def table() -> pd.DataFrame:
     For both metrics (loss in nats, accuracy in per cent): the first value, the second (`_again`), and the `_spread` of
     seeds in the study. `found` is whether both differ by less than `FAR` spreads.
     """
-    rows = [row for name in AGAIN if name in recorded_runs.recorded_names() for row in _rows(name)]
+    studies = _studies()
+    rows = [row for name in AGAIN if name in recorded_runs.recorded_names() for row in _rows(name, studies)]
     frame = pd.DataFrame(rows)
     if rows:
         near = [(frame[f"{m}_again"] - frame[m]).abs() < FAR * frame[f"{m}_spread"] for m in METRICS]
@@ -81,25 +82,24 @@ def _described(run: dict) -> str:
     return ", ".join(filter(None, [*parts, f"seed {run['seed']}"]))
 
 
-def _rows(name: str) -> list[dict]:
+def _rows(name: str, studies: dict[str, pd.DataFrame]) -> list[dict]:
     machine = str(recorded_runs.recorded_provenance(name).get("machine", ""))
     rows = []
     for again in recorded_runs.recorded(name).to_dict("records"):
-        study = next((each for each in _studies() if again["key"] in set(recorded_runs.recorded(each)["key"])), None)
+        study = next((each for each, runs in studies.items() if again["key"] in set(runs["key"])), None)
         if study is None:
             continue
-        runs = recorded_runs.recorded(study)
-        first = runs.set_index("key").loc[again["key"]]
-        found = {"study": study, "again": name, "machine": machine, **again}
+        runs = studies[study]
+        row = {**again, "study": study, "again": name, "machine": machine}
         for metric in METRICS:
-            found |= {metric: first[metric], f"{metric}_again": again[metric]}
-            found[f"{metric}_spread"] = seed_spread(runs, metric)
-        rows.append(found)
+            row[metric] = runs.set_index("key").loc[again["key"], metric]
+            row[f"{metric}_again"], row[f"{metric}_spread"] = again[metric], seed_spread(runs, metric)
+        rows.append(row)
     return rows
 
 
-def _studies() -> list[str]:
+def _studies() -> dict[str, pd.DataFrame]:
     """The recorded tables of students, in the order of the campaigns, but those of runs made again."""
-    names = [name for row in campaigns.planned().itertuples() for name in row.recorded if name not in AGAIN]
-    there = [name for name in names if name in recorded_runs.recorded_names()]
-    return [name for name in there if {"key", "test_loss"} <= set(recorded_runs.recorded(name))]
+    planned = [name for row in campaigns.planned().itertuples() for name in row.recorded if name not in AGAIN]
+    tables = recorded_runs.there(lambda runs: runs, {name: (name,) for name in planned})
+    return {name: runs for name, runs in tables.items() if {"key", "test_loss"} <= set(runs)}
