@@ -108,7 +108,7 @@ def check(spec: RunSpec) -> Dataset:
 
 def start(spec: RunSpec, store: str | Path | None = None) -> training.Training:
     """The training of `spec` before its first epoch, all its parts loaded and checked, before a teacher is trained."""
-    devices.find(spec.device)
+    devices.find(spec.device)  # refused now, not after a teacher was trained
     dataset = check(spec)
     progress = assemble(spec, dataset, load_teacher(spec, store) if spec.teacher else None)
     if spec.teacher_weights:  # a teacher from elsewhere may not fit these images
