@@ -1,9 +1,10 @@
 """Fixtures shared by all tests; those that need real data skip, with the reason, where it is missing."""
 
+import gc
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,17 @@ import kdutils  # before any test module imports torchvision: see kdutils/_torch
 from tests.faults import case
 
 torch.set_num_threads(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of modules are loaded and stay: they are no garbage, and need not be looked through for it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -102,7 +102,8 @@ class LimitedExecute(Execute):
     def create_kernel_manager(self) -> Kernel:
         """A kernel in the sandbox. It is reached by sockets in the room, as it may have no network."""
         where = {"transport": "ipc", "ip": sandbox.sockets(self.place), "transport_encryption": "auto"}
-        self.km = Kernel(kernel_name="python3", kind=self.kind, place=self.place, **where)
+        file = str(self.place / "runtime" / "kernel.json")  # not where `tempfile` was first asked for a folder
+        self.km = Kernel(kernel_name="python3", kind=self.kind, place=self.place, connection_file=file, **where)
         return self.km
 
     @contextmanager
