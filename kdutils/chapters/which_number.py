@@ -33,6 +33,8 @@ PREDICTORS = {
 BASE = "T. stddev"
 TEMPERATURES = (1, 4)
 SINGLE = "after_predictors"  # recorded: what only the single images tell
+SINGLES = {"resnet20": SINGLE} | {name: f"{SINGLE}_{name}" for name in ("resnet32", "resnet44", "resnet56")}
+"""Teacher -> what only the single images tell of it, with its accuracy and calibration on the test images."""
 RANKINGS = {
     1: ("after_unseen_rank", "fewshot_rank"),
     4: ("after_unseen_rank_tau4", "rank_resnet20_few_tau4"),
@@ -142,6 +144,30 @@ def over_pairs(points: pd.DataFrame) -> pd.DataFrame:
     return anatomy.judge(loss, held)
 
 
+def with_single_images(points: pd.DataFrame) -> pd.DataFrame:
+    """`few_shot.points` with what only the single images tell, where that is recorded of the pair's teacher.
+
+    Not for CutMixPick (S. ent.), which needs a student to pick by.
+    """
+    there = recorded_runs.there(lambda single: single, {teacher: (name,) for teacher, name in SINGLES.items()})
+    singles = [frame.assign(teacher=teacher) for teacher, frame in there.items()]
+    return points.merge(pd.concat(singles), "left", ["teacher", "scheme"]) if singles else points
+
+
+def teachers(points: pd.DataFrame) -> pd.DataFrame:
+    """Each pair's mean test loss (nats), lowest first, and its teacher on the test images: a row per pair.
+
+    Columns: teacher, accuracy, ece, ace (per cent), test_loss. A pair whose teacher is not measured has no row.
+    """
+    named = {teacher: name for teacher, name in SINGLES.items() if name in recorded_runs.recorded_names()}
+    facts = {teacher: recorded_runs.recorded_provenance(name) for teacher, name in named.items()}
+    columns = ["accuracy", "ece", "ace"]
+    known = {teacher: [found[f"teacher_{column}"] for column in columns] for teacher, found in facts.items()}
+    rows = points.groupby(["pair", "teacher"])["test_loss"].mean().reset_index("teacher")
+    found = rows.merge(pd.DataFrame.from_dict(known, "index", columns=columns), left_on="teacher", right_index=True)
+    return found[["teacher", *columns, "test_loss"]].sort_values("test_loss")
+
+
 def left_out(found: pd.DataFrame) -> tuple[pd.DataFrame, stats.SignTest]:
     """Leave one pair out: the best predictor other than T. stddev on the others, judged on it (`chosen_on_others`).
 
@@ -164,8 +190,29 @@ def pairs_table(points: pd.DataFrame) -> pd.DataFrame:
     """`over_pairs` as a reader wants it, a column per pair, or that no pair is recorded yet."""
     if points.empty:
         return tables.nothing_yet(recorded_runs.NOT_YET)
-    shown = over_pairs(points).droplevel(["dataset", "teacher"]).T.map("{:.2f}".format)
+    judged = over_pairs(with_single_images(points)).droplevel(["dataset", "teacher"]).T
+    shown = judged.map(lambda rho: "–" if pd.isna(rho) else f"{rho:.2f}")
     return shown.rename_axis(index=None, columns="predictor")
+
+
+def teachers_table(points: pd.DataFrame) -> pd.DataFrame:
+    """`teachers` as a reader wants it."""
+    names = {"pair": "pair", "accuracy": "T. accuracy (%)", "ece": "T. ECE (%)", "ace": "T. ACE (%)"}
+    digits = {"accuracy": 1, "ece": 1, "ace": 3, "test_loss": 2}
+    return tables.table(teachers(points), names | {"test_loss": "mean S. test loss (nats)"}, digits)
+
+
+def teachers_in_words(points: pd.DataFrame) -> str:
+    """How the teacher's ACE and the pairs' mean test losses go together: described, as teachers are few."""
+    found = teachers(points)
+    known = found["teacher"].nunique()
+    if known < 3:
+        return f"Teachers measured on the test images: {known}."
+    rho = found["ace"].corr(found["test_loss"], "spearman")
+    return (
+        f"Over {len(found)} pairs of {known} teachers, Spearman's ρ of the teacher's ACE on the test images and the "
+        f"pair's mean test loss is {rho:.2f}. The students differ too, and {known} teachers are too few for a test."
+    )
 
 
 def beside_t_stddev(by_temperature: dict[int, pd.DataFrame]) -> pd.DataFrame:

@@ -144,6 +144,51 @@ def test_left_out_chooses_on_the_other_pairs():
     assert (against.positive, against.negative) == (0, 6)
 
 
+@pytest.fixture
+def singles(monkeypatch):
+    """What the single images tell of two of three made-up teachers, as if recorded: ECE orders as the losses do."""
+    points = pairs(count=3)
+    kept = {f"of_t{number}": points[points["teacher"] == f"t{number}"] for number in (0, 1)}
+    frames = {
+        name: each[["scheme"]].assign(ece=each["test_loss"], ace=-each["test_loss"]) for name, each in kept.items()
+    }
+    facts = {"of_t0": (70.0, 9.0, 0.1), "of_t1": (60.0, 8.0, 0.2)}
+    monkeypatch.setattr(which_number, "SINGLES", {f"t{number}": f"of_t{number}" for number in range(3)})
+    for name, answer in {
+        "recorded_names": lambda: list(frames),
+        "recorded": lambda name: frames[name][lambda frame: frame["scheme"] != "i"],
+        "recorded_provenance": lambda name: dict(
+            zip(("teacher_accuracy", "teacher_ece", "teacher_ace"), facts[name], strict=True)
+        ),
+    }.items():
+        monkeypatch.setattr(which_number.recorded_runs, name, answer)
+    return points
+
+
+def test_what_single_images_tell_is_judged_on_the_pairs_of_its_own_teacher(singles):
+    found = which_number.with_single_images(singles)
+    assert len(found) == len(singles)
+    assert set(found.loc[found["ece"].isna(), "teacher"] + found.loc[found["ece"].isna(), "scheme"]) >= {
+        "t0i",
+        "t1i",
+        "t2a",
+    }
+    shown = which_number.pairs_table(singles)
+    assert shown.loc["ECE on x'"].tolist() == ["1.00", "1.00", "–"]
+    assert shown.loc["ACE on x'"].tolist() == ["-1.00", "-1.00", "–"]
+    assert list(which_number.over_pairs(singles)) == list(PREDICTORS)[:-2], "the choice is among what rankings hold"
+
+
+def test_a_teacher_stands_beside_the_losses_of_its_pairs(singles):
+    table = which_number.teachers(singles)
+    assert set(table["teacher"]) == {"t0", "t1"}
+    assert table["test_loss"].is_monotonic_increasing
+    assert table.loc["t1/s", ["accuracy", "ece", "ace"]].tolist() == [60.0, 8.0, 0.2]
+    assert table.loc["t0/s", "test_loss"] == pytest.approx(singles.query("teacher == 't0'")["test_loss"].mean())
+    assert which_number.teachers_table(singles).loc["t0/s", "T. ACE (%)"] == "0.100"
+    assert which_number.teachers_in_words(singles) == "Teachers measured on the test images: 2."
+
+
 def test_how_far_a_predictor_goes_with_t_stddev():
     table = which_number.beside_t_stddev({1: predictors(), 4: predictors(noise=50.0)})
     assert BASE not in table.index
