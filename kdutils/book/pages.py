@@ -12,7 +12,6 @@ from kdutils.book.course import assignments
 from kdutils.report import campaigns, few_shot, found_again, rules
 
 FRONT_PAIR = ("cifar100", "wrn_40_2/wrn_16_2")  # Fig. 1b of the paper
-OUR_PAIR = "resnet20/resnet8"  # of the few-shot study
 DATASET_LABELS = {"cifar100": "CIFAR-100", "tinyimagenet": "Tiny ImageNet", "folder": "own folders"}
 MATRIX_COLUMNS = {
     "theorem": "mathe-\nmatics",
@@ -57,11 +56,12 @@ def apart(verdicts: Sequence[report.Verdict], later: pd.DataFrame) -> tuple[list
 
 
 def front_figure() -> str:
-    """The paper's Fig. 1b, from its Table 3, beside our few-shot study's as SVG: S. test loss against T. stddev."""
+    """The paper's Fig. 1b, from its Table 3, beside our pairs of networks as SVG: S. test loss against T. stddev."""
     theirs = paper.pairs().set_index(["dataset", "pair"]).loc[FRONT_PAIR].reset_index(drop=True)
-    parts = [theirs.assign(source=f"the paper's\n{FRONT_PAIR[1]}"), few_shot.study().assign(source=f"ours\n{OUR_PAIR}")]
+    ours = few_shot.points()
+    parts = [theirs.assign(source=f"the paper's\n{FRONT_PAIR[1]}"), ours.assign(source="ours\n" + ours["pair"])]
     both = pd.concat(parts)[["source", "scheme", "t_stddev", "test_loss"]]
-    return plots.scatter_panels(both, ["source"], y_label="S. test loss (nats)", columns=2)._repr_svg_()
+    return plots.scatter_panels(both, ["source"], y_label="S. test loss (nats)")._repr_svg_()
 
 
 def found(claims: pd.DataFrame, verdicts: Sequence[report.Verdict]) -> str:

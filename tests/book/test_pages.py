@@ -68,13 +68,18 @@ def few_shot_rest(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_the_front_figures_caption_is_true_of_our_points():
-    """Three seeds per scheme; without CutMix and its picks six schemes whose correlation is not significant."""
-    study = few_shot.study()
-    assert (study["n"] == 3).all()
-    few = few_shot.subsets(study).loc["without CutMix and its picks"]
-    assert few["schemes"] == 6
-    assert few["p"] >= 0.05
+    """The lowest and the highest point of each pair, its seeds, and what rests on CutMix and its picks."""
+    points = few_shot.points()
+    assert set(points["n"]) <= {1, 2, 3}
+    assert points.loc[points["scheme"] == "cutmixpick_s", "pair"].tolist() == ["resnet20/resnet8"]
+    for _, pair in points.groupby("pair"):
+        assert set(pair.nsmallest(1, "t_stddev")["scheme"]) == set(pair.nsmallest(1, "test_loss")["scheme"])
+        assert set(pair.nsmallest(1, "t_stddev")["scheme"]) == {"cutmixpick_t"}
+        assert "identity" in set(pair.nlargest(3, "t_stddev")["scheme"]) & set(pair.nlargest(3, "test_loss")["scheme"])
+        r = few_shot.subsets(pair)["r"]
+        assert r["without CutMix and its picks"] < r["all nine schemes"]
     assert "first 50 training images" in report.recorded_provenance("fewshot_rank")["data"]
+    assert pages.front_figure().count("ours") == points["pair"].nunique()
 
 
 def test_the_templates_example_is_no_finding_of_the_book(monkeypatch):
