@@ -16,6 +16,11 @@ from tests.faults import case
 torch.set_num_threads(1)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests of limits of time, and of processes that end, mostly wait."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Thousands of modules are loaded and stay: they are no garbage, and need not be looked through for it."""
