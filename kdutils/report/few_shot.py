@@ -42,11 +42,13 @@ def points() -> pd.DataFrame:
     """T. stddev beside the students of each of our pairs whose teacher is ranked: the `beside_students` of all pairs.
 
     Columns besides: dataset, teacher, student, pair. A pair is there once it has students of every scheme that its
-    teacher's ranking holds.
+    teacher's ranking holds; CutMixPick (S. ent.) was picked by a student of `STUDY_PAIR`, and is that pair's alone.
     """
     frames = []
     for (teacher, student), runs in students().groupby(["teacher", "student"], sort=False):
         for ranked in recorded_runs.there(lambda ranked: ranked, {"": (RANKINGS.get(teacher, ""),)}).values():
+            if (teacher, student) != STUDY_PAIR:
+                ranked = ranked[ranked["scheme"] != "cutmixpick_s"]
             found = beside_students(ranked, runs)
             if len(found) == ranked["t_stddev"].notna().sum():
                 pair = {"dataset": "cifar100", "teacher": teacher, "student": student, "pair": f"{teacher}/{student}"}

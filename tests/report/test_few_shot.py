@@ -119,6 +119,20 @@ def test_our_pairs_are_those_with_a_ranking_and_students_of_all_its_schemes(reco
     assert "none" not in set(few_shot.students()["scheme"]), "students without a scheme are no points"
 
 
+def test_what_another_student_picked_is_no_point_of_a_pair(recorded: Path) -> None:
+    """The S. ent. row of the study's teacher is that of its student, though the teacher has another one too."""
+    rows = pd.DataFrame([(scheme, 0, 3.0, 30.0) for scheme in (*SCHEMES, "cutmixpick_s")])
+    rows.columns = ["scheme", "seed", "test_loss", "test_accuracy"]
+    report.write_recorded("fewshot", rows, {})
+    report.write_recorded("few_pairs", rows.assign(teacher="resnet20", student="MobileNetV2"), {})
+    names = [*SCHEMES, "cutmixpick_s"]
+    ranking = pd.DataFrame({"scheme": names, "t_stddev": [5e-3, 4e-3, 3e-3, 2e-3], "t_stddev_se": 1e-4})
+    report.write_recorded("fewshot_rank", ranking, {})
+    schemes = few_shot.points().groupby("pair")["scheme"].agg(list)
+    assert schemes["resnet20/resnet8"] == names
+    assert schemes["resnet20/MobileNetV2"] == list(SCHEMES)
+
+
 def test_a_partial_study_of_pairs_says_how_much_there_is(recorded: Path) -> None:
     assert few_shot.pairs_short_of() == "8 of 90 runs recorded"
     frame = report.recorded("few_pairs")
