@@ -12,7 +12,7 @@ from kdutils import augment
 from kdutils.report import campaigns, recorded_runs
 from kdutils.runs import NO_SCHEME
 
-AGAIN = ("few_cuda", "few_again", "few_again_large")
+AGAIN = ("few_cuda", "few_again", "few_again_avx2", "few_again_large")
 METRICS = ("test_loss", "test_accuracy")
 MEASURED = {*METRICS, "ece", "ace", "agreement", "teacher_kl", "key"}
 FAR = 2 * math.sqrt(2)  # standard deviations of one seed: two seeds of one setting are rarely further apart
