@@ -192,7 +192,7 @@ def pairs_table(points: pd.DataFrame) -> pd.DataFrame:
         return tables.nothing_yet(recorded_runs.NOT_YET)
     judged = over_pairs(with_single_images(points)).droplevel(["dataset", "teacher"]).T
     shown = judged.map(lambda rho: "–" if pd.isna(rho) else f"{rho:.2f}")
-    shown.columns = shown.columns.str.replace("/", " / ")  # so that a narrow column breaks there
+    shown.columns = shown.columns.str.replace("/", "/ ")  # where a narrow column may break
     return shown.rename_axis(index=None, columns="predictor")
 
 
