@@ -113,3 +113,9 @@ def test_a_recorded_run_has_the_title_and_the_size_of_its_campaign():
     assert campaigns.size_of("bench") == ""
     assert campaigns.title_of("bad_resnet56") == "The appendix's bad augmentation, in both readings (laptop size)."
     assert campaigns.title_of("bench") == "A measurement of the machine."
+
+
+def test_the_size_and_title_of_a_run_are_known_without_reading_any():
+    assert campaigns.size_of("fewshot") == "laptop"
+    assert campaigns.title_of("fewshot").endswith("(laptop size).")
+    assert recorded_runs.used() == {}
