@@ -28,6 +28,7 @@ from kdutils import _files
 from kdutils.book import page_files, sources
 from kdutils.book.notebooks import ROOT, chapters, execute
 from kdutils.errors import UserError
+from kdutils.sweep.local import default_workers
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -114,7 +115,7 @@ def execute_changed(root: Path, workers: int = 2) -> list[Path]:
     changed = [notebook for notebook in notebooks if recorded_fingerprint(targets[notebook]) != keys[notebook]]
     print(f"{len(notebooks)} notebooks, {len(changed)} to execute", flush=True)
     context = multiprocessing.get_context("spawn")  # forking a process that has loaded torch can deadlock
-    with ProcessPoolExecutor(workers, context, _prepare_worker, (root,)) as pool:
+    with ProcessPoolExecutor(workers, context, _prepare_worker, (root, workers)) as pool:
         jobs = {pool.submit(_execute, path, targets[path], keys[path], root): path for path in changed}
         failures = []
         for done, job in enumerate(as_completed(jobs), 1):
@@ -132,12 +133,22 @@ def execute_changed(root: Path, workers: int = 2) -> list[Path]:
     return list(targets.values())
 
 
-def _prepare_worker(root: Path) -> None:
+def _prepare_worker(root: Path, workers: int) -> None:
     """Set what the kernels inherit: one thread each, runs kept beside the book, nothing of the user's own set-up."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["KDUTILS_WORKERS"] = str(_runs_at_a_time(workers))
     os.environ["KDUTILS_STORE"] = str(root / "_build" / "store")
     os.environ["IPYTHONDIR"] = str(root / "_build" / "ipython")
+
+
+def _runs_at_a_time(notebooks: int) -> int:
+    """`sweep`'s workers for each of the notebooks that execute side by side: their share of the cores.
+
+    With one core each there are none: starting a worker takes as long as a quick run.
+    """
+    share = default_workers() // notebooks
+    return share if share > 1 else 0
 
 
 def _end_with_parent() -> None:

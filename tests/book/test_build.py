@@ -91,6 +91,12 @@ def test_the_book_holds_what_the_notebooks_printed(tiny: Path) -> None:
     assert (tiny / "_build/source/book/_generated/found.md").read_text(encoding="utf8") == "2 notebooks"
 
 
+@pytest.mark.parametrize(("cores", "workers"), [(1, 0), (2, 0), (3, 0), (4, 2), (16, 8)])
+def test_two_notebooks_share_the_cores(cores: int, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "default_workers", lambda: cores)
+    assert build._runs_at_a_time(2) == workers
+
+
 def test_with_nothing_changed_nothing_is_done(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executed(tiny)
     monkeypatch.setattr(build, "pages", lambda *_: pytest.fail("Jupyter Book ran again"))
