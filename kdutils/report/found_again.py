@@ -53,7 +53,9 @@ def page() -> str:
         test_accuracy=_first_and_second(frame, "test_accuracy", 1),
         test_accuracy_spread=frame["test_accuracy_spread"].map("{:.1f}".format),
     )[[*columns]]
-    verdict = f"{frame['found'].sum()} of {len(frame)} runs were found again within the spread of seeds."
+    same = math.prod(frame[metric] == frame[f"{metric}_again"] for metric in METRICS).sum()
+    found = f"{frame['found'].sum()} of {len(frame)} runs were found again within the spread of seeds"
+    verdict = f"{found}, {same} of them to the last digit."
     made = "Made again by: " + "; ".join(dict.fromkeys(f"{row.again} on {row.machine}" for row in frame.itertuples()))
     printed = shown.to_markdown(index=False, headers=[*columns.values()], disable_numparse=True)
     return f"{verdict}\n\n{printed}\n\n{made}.\n"
