@@ -52,7 +52,7 @@ def test_a_run_is_found_if_loss_and_accuracy_are_both_near(again):
     page = found_again.page()
     runs = [f"resnet20/resnet8, KD, {each}20 epochs, seed 0" for each in ("CutMix, ", "")]
     count = "2 of 4 runs were found again within the spread of seeds, 1 of them to the last digit."
-    for shown in (count, *runs, "50.0 → 55.7", "few_again on another."):
+    for shown in (count, *runs, "50.0\N{NO-BREAK SPACE}→\N{NO-BREAK SPACE}55.7", "few_again on another."):
         assert shown in page
 
 
