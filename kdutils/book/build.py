@@ -114,8 +114,9 @@ def execute_changed(root: Path, workers: int = 2) -> list[Path]:
     keys = {notebook: fingerprint(notebook, root) for notebook in notebooks}
     changed = [notebook for notebook in notebooks if recorded_fingerprint(targets[notebook]) != keys[notebook]]
     print(f"{len(notebooks)} notebooks, {len(changed)} to execute", flush=True)
+    runs = _runs_at_a_time(workers)
     context = multiprocessing.get_context("spawn")  # forking a process that has loaded torch can deadlock
-    with ProcessPoolExecutor(workers, context, _prepare_worker, (root, workers)) as pool:
+    with ProcessPoolExecutor(workers, context, _prepare_worker, (root, runs)) as pool:
         jobs = {pool.submit(_execute, path, targets[path], keys[path], root): path for path in changed}
         failures = []
         for done, job in enumerate(as_completed(jobs), 1):
@@ -133,11 +134,11 @@ def execute_changed(root: Path, workers: int = 2) -> list[Path]:
     return list(targets.values())
 
 
-def _prepare_worker(root: Path, workers: int) -> None:
+def _prepare_worker(root: Path, runs: int) -> None:
     """Set what the kernels inherit: one thread each, runs kept beside the book, nothing of the user's own set-up."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["KDUTILS_WORKERS"] = str(_runs_at_a_time(workers))
+    os.environ["KDUTILS_WORKERS"] = str(runs)
     os.environ["KDUTILS_STORE"] = str(root / "_build" / "store")
     os.environ["IPYTHONDIR"] = str(root / "_build" / "ipython")
 

@@ -11,18 +11,24 @@ CAMPAIGNS = ROOT / "book" / "campaigns" / "campaigns.csv"
 COLUMNS = 80  # of a command on the page, which then needs no scrolling
 
 
+def listed() -> pd.DataFrame:
+    """The campaigns as their file lists them: `planned` without what is done. No recorded run is read."""
+    table = pd.read_csv(CAMPAIGNS, keep_default_na=False)
+    return table.assign(recorded=table["recorded"].str.split())
+
+
 def planned() -> pd.DataFrame:
     """One row per campaign: `title`, the part of the `paper` that it repeats, what it `needs`, its `size` (laptop,
     short, paper), how many `runs` it is, the names they are `recorded` under, the `command` that makes them (or one of
     them), and how many are `done`.
     """
-    table = _table()
+    table = listed()
     return table.assign(done=[_done(names) for names in table["recorded"]])
 
 
 def size_of(name: str) -> str:
     """The size of the campaign that a recorded run belongs to; "" for a measurement of the machine."""
-    return next((row.size for row in _table().itertuples() if name in row.recorded), "")
+    return next((row.size for row in listed().itertuples() if name in row.recorded), "")
 
 
 def short_of(name: str) -> str:
@@ -61,7 +67,7 @@ def students() -> pd.DataFrame:
 
 def title_of(name: str) -> str:
     """What the campaign of a recorded run is about, and its size, in a sentence."""
-    rows = (f"{row.title} ({row.size} size)." for row in _table().itertuples() if name in row.recorded)
+    rows = (f"{row.title} ({row.size} size)." for row in listed().itertuples() if name in row.recorded)
     return next(rows, "A measurement of the machine.")
 
 
@@ -82,12 +88,6 @@ def page() -> str:
 def state(done: int, runs: int) -> str:
     """`recorded`, `missing`, or how much of it there is."""
     return "missing" if done == 0 else "recorded" if done >= runs else f"{done} of {runs} runs recorded"
-
-
-def _table() -> pd.DataFrame:
-    """The file of campaigns; no recorded run is read."""
-    table = pd.read_csv(CAMPAIGNS, keep_default_na=False)
-    return table.assign(recorded=table["recorded"].str.split())
 
 
 def _done(names: list[str]) -> int:

@@ -102,6 +102,6 @@ def _rows(name: str, studies: dict[str, pd.DataFrame]) -> list[dict]:
 
 def _studies() -> dict[str, pd.DataFrame]:
     """The recorded tables of students, in the order of the campaigns, but those of runs made again."""
-    planned = [name for row in campaigns.planned().itertuples() for name in row.recorded if name not in AGAIN]
-    tables = recorded_runs.there(lambda runs: runs, {name: (name,) for name in planned})
+    listed = [name for names in campaigns.listed()["recorded"] for name in names if name not in AGAIN]
+    tables = recorded_runs.there(lambda runs: runs, {name: (name,) for name in listed})
     return {name: runs for name, runs in tables.items() if {"key", "test_loss"} <= set(runs)}

@@ -97,6 +97,12 @@ def test_two_notebooks_share_the_cores(cores: int, workers: int, monkeypatch: py
     assert build._runs_at_a_time(2) == workers
 
 
+def test_a_number_of_workers_that_is_none_is_refused_in_a_line(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDUTILS_WORKERS", "two")
+    with pytest.raises(UserError, match="KDUTILS_WORKERS='two'"):
+        build.build(tiny)
+
+
 def test_with_nothing_changed_nothing_is_done(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executed(tiny)
     monkeypatch.setattr(build, "pages", lambda *_: pytest.fail("Jupyter Book ran again"))
