@@ -32,12 +32,16 @@ def whole(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean test accuracy, a row per loss and a column per input, with the means of both at the margins."""
-    means = runs.pivot_table(
-        index="method", columns="scheme", values="test_accuracy", margins=True, margins_name="mean", sort=False
-    )
+    """Mean test accuracy, a row per loss and a column per input, with the means of both at the margins.
+
+    A margin is the mean of its cells, however many seeds each has. Without one of them it would be the mean of other
+    inputs, or losses, than the margin beside it: it is a dash then, as is a cell without a student.
+    """
+    means = runs.pivot_table(index="method", columns="scheme", values="test_accuracy", sort=False)
+    means["mean"] = means.mean(axis=1, skipna=False)
+    means.loc["mean"] = means.mean(skipna=False)
     shown = means.rename(columns=tables.scheme_label, index=lambda name: name.upper() if name != "mean" else name)
-    return shown.map("{:.2f}".format).rename_axis(index=None, columns="loss")
+    return shown.map("{:.2f}".format).replace("nan", "–").rename_axis(index=None, columns="loss")
 
 
 def variance(runs: pd.DataFrame) -> pd.DataFrame:

@@ -101,3 +101,14 @@ def test_the_table_has_means_at_its_margins():
     assert float(shown.loc["mean", "mean"]) == pytest.approx(runs["test_accuracy"].mean(), abs=0.006)
     cell = runs.query("method == 'dist' and scheme == 'cutmix'")["test_accuracy"].mean()
     assert float(shown.loc["DIST", "CutMix"]) == pytest.approx(cell, abs=0.006)
+
+
+def test_a_margin_is_the_mean_of_all_its_cells_or_a_dash():
+    runs = students(0.3, 0.2)
+    more = runs.assign(seed=runs["seed"] + 3).query("method == 'kd'")  # twice the students of one loss
+    shown = loss_or_input.table(pd.concat([runs, more]))
+    assert shown.equals(loss_or_input.table(runs))
+    part = loss_or_input.table(runs.query("not (method == 'mlkd' and scheme == 'cutmix')"))
+    assert part.loc["MLKD", ["CutMix", "mean"]].tolist() == ["–", "–"]
+    assert part.loc["mean", ["CutMix", "mean"]].tolist() == ["–", "–"]
+    assert part.drop("MLKD").iloc[:-1].equals(shown.drop("MLKD").iloc[:-1])
